@@ -1,0 +1,136 @@
+"""The types that travel from a typed sentence to a picture: ParsedTurn → ImageRequest → Turn.
+
+One direction, one type at each arrow (see README, "The way of a request"). Nothing here imports torch or spaCy.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+Act = Literal["generate", "clarify", "answer", "refuse", "undo", "reset"]
+Slot = Literal["rash", "area", "tone", "severity", "size", "number", "count"]
+
+#: Slots whose values come from the vocabulary, in the order of the canonical caption.
+VALUE_SLOTS: tuple[str, ...] = ("rash", "area", "tone", "severity", "size", "number")
+MAX_IMAGES_PER_TURN = 20
+
+
+class Patch(BaseModel):
+    """What one clause says about a request. A field that is not set was *not mentioned*.
+
+    ``model_fields_set`` is the sentinel: ``Patch()`` mentions nothing, ``Patch(severity=())`` clears the
+    severity ("any severity", "without saying how severe"), ``Patch(tone=("fair", "brown"))`` fans out.
+    Values are canonical names; several values of several slots mean every combination.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rash: tuple[str, ...] = ()
+    area: tuple[str, ...] = ()
+    tone: tuple[str, ...] = ()
+    severity: tuple[str, ...] = ()
+    size: tuple[str, ...] = ()
+    number: tuple[str, ...] = ()
+    #: Number of images asked for; ``each`` says whether it holds for every combination or is shared out.
+    count: int | None = None
+    each: bool = False
+    #: Steps along the ordered scale: tone "darker" = +1 (towards VI), severity "milder" = -1.
+    tone_step: int = 0
+    severity_step: int = 0
+    #: Values that were named in order to be left out ("not on the face"), slot → canonical names.
+    excluded: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    def mentions(self, slot: str) -> bool:
+        return slot in self.model_fields_set
+
+
+Intent = Literal[
+    "request",  # asks for images, or patches the last request
+    "question",  # asks about a condition or a word of the vocabulary
+    "help",  # "what can you do"
+    "undo",
+    "redo",
+    "reset",
+    "diagnosis",  # asks what a rash is, or for treatment, or about an uploaded photograph
+    "person",  # a named person, a celebrity, "me"
+    "social",  # hello, thanks, bye
+    "off_topic",  # a request for something that is no skin image
+    "empty",  # nothing readable
+]
+
+
+class ParsedTurn(BaseModel):
+    """What the parser read in one utterance, before any history is looked at."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    intent: Intent
+    #: One patch a clause, in the order said; a lone follow-up has one patch; may be empty.
+    patches: tuple[Patch, ...] = ()
+    #: "new": complete request by its wording ("show me …"); "modify": "now …", "same but …", "make it …";
+    #: "add": "another two", "one more", "also …"; "compare": keep the last and draw beside it.
+    mode: Literal["new", "modify", "add", "compare"] = "new"
+    #: 1-based images of the last turn the words point at ("the second one" → (2,), "the last one" → (-1,)).
+    targets: tuple[int, ...] = ()
+    #: Corrections by typo repair, (as typed, read as).
+    repaired: tuple[tuple[str, str], ...] = ()
+    #: Words not understood that look as if they mattered.
+    ignored: tuple[str, ...] = ()
+    #: Rash-like or place-like words outside the vocabulary ("measles", "tongue"), (slot, as typed, nearest canonical or None).
+    unknown: tuple[tuple[str, str, str | None], ...] = ()
+    #: Reasons to refuse or ask that the parser can see: "count_zero", "count_negative", "count_fraction", "too_long", "other_language", "contradiction:tone", …
+    problems: tuple[str, ...] = ()
+    #: For a question: what is asked ("appearance", "site", "tone", "cause", "vocabulary", …).
+    topic: str | None = None
+
+
+class ImageRequest(BaseModel):
+    """A complete request for ``count`` images of one combination. Image *i* (from 0) is drawn from ``seed + i``."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    count: int = Field(ge=1)
+    rash: str
+    area: str
+    tone: str
+    severity: str | None = None
+    size: str | None = None
+    number: str | None = None
+    seed: int = Field(ge=0, lt=2**32)
+
+    @computed_field
+    @property
+    def caption(self) -> str:
+        """Canonical caption: all that the text encoder ever sees, made from recognised values only."""
+        from assistant.caption import caption
+
+        return caption(self)
+
+    def image_seeds(self) -> list[int]:
+        """Seed of every image of this request; they wrap at 2**32."""
+        return [(self.seed + i) % 2**32 for i in range(self.count)]
+
+
+class Assumption(BaseModel):
+    """A slot filled by default, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    slot: str
+    value: str
+    why: str
+
+
+class Turn(BaseModel):
+    """The assistant's answer to one utterance; ``requests`` are complete, also after a follow-up."""
+
+    act: Act
+    requests: list[ImageRequest] = Field(default_factory=list)
+    assumed: list[Assumption] = Field(default_factory=list)
+    ignored: list[str] = Field(default_factory=list)
+    reply: str
+    #: Follow-ups that fit, as sentences a click can send.
+    suggestions: list[str] = Field(default_factory=list)
