@@ -421,5 +421,3 @@ def _saved_turn(row: TurnRow) -> SavedTurn:
 def open_store(home: Path, database_url: str = "") -> Store:
     """The store that the settings name: ``database_url`` if given, else the SQLite file in ``home``."""
     return Store(database_url) if database_url else Store.at_home(home)
-
-
