@@ -1,0 +1,251 @@
+"""Answers that draw nothing: what is missing, what cannot be drawn, questions about a condition, refusals, greetings.
+
+Conditions are described from their notes; nothing here is advice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from assistant.frames import Frame, Trained, known, nearest
+from assistant.notes import Note, notes
+from assistant.replies import listed, place, quoted
+from assistant.schema import MAX_IMAGES_PER_TURN, VALUE_SLOTS, ImageRequest, ParsedTurn, Turn
+from assistant.suggestions import after_images, at, complete_sentence, familiar, for_newcomers, naming
+from assistant.vocabulary import vocabulary
+
+CALLED = {"rash": "condition", "area": "body site", "tone": "skin tone", "number": "number of lesions"}
+SYNTHETIC = "The images are synthetic and not for diagnosis."
+
+Reply = tuple[str, list[str]]
+
+# ── before anything can be drawn ────────────────────────────────────────────────────────────────────────────────
+
+
+def which_condition(frame: Frame, trained: Trained | None) -> Reply:
+    said = so_far(frame)
+    lead = f"So far: {said}. Which condition" if said else "Which condition"
+    return f"{lead} would you like to see? For instance {listed(familiar(trained)[:4], 'or')}.", naming(trained)
+
+
+def so_far(frame: Frame) -> str:
+    """What a frame without a rash says: "2 images, at the elbow, on black skin"."""
+    parts = [f"{frame.count} image{'s' * (frame.count != 1)}"] if frame.count else []
+    parts += [listed(frame.severity)] if frame.severity else []
+    parts += [listed(place(area) for area in frame.area)] if frame.area else []
+    parts += [f"on {listed(frame.tone)} skin"] if frame.tone else []
+    return ", ".join(parts)
+
+
+def not_in_vocabulary(slot: str, typed: str, near: str | None, frame: Frame, trained: Trained | None) -> Reply:
+    """``near`` is the nearest value of the vocabulary; ``frame`` the request without the unknown value."""
+    if near is None or near not in known(slot, trained):
+        near = (nearest(slot, near, trained) or [None])[0] if near else None
+    lead = f"I cannot draw {quoted(typed)}: that {CALLED.get(slot, slot)} is not in my vocabulary."
+    if slot == "rash":
+        if near is None:
+            return f"{lead} Which of mine may it be?", naming(trained)
+        others = [rash for rash in nearest("rash", near, trained) if rash != near]
+        choices = [near, *others][:4]
+        return f"{lead} The nearest that I know is {near}.", [rash.capitalize() for rash in choices]
+    if near is None:
+        return f"{lead} Please name another one.", [s for s in sites_of(frame, trained)]
+    wording = f"{at(near)}" if slot == "area" else f"{near} skin"
+    return f"{lead} The nearest that I know is the {near}.", [wording[0].upper() + wording[1:], *sites_of(frame, trained)][:4]
+
+
+def sites_of(frame: Frame, trained: Trained | None) -> list[str]:
+    """Usual sites of the frame's condition, as answers to click."""
+    areas = notes()[frame.rash[0]].areas if frame.rash else ("face", "elbow", "back", "hand")
+    return [at(area).capitalize() for area in areas if area in known("area", trained)][:3]
+
+
+def not_trained(slot: str, value: str, frame: Frame, trained: Trained) -> Reply:
+    """The checkpoint has not learnt ``value``: its nearest neighbours instead."""
+    near = nearest(slot, value, trained)
+    lead = f"The loaded model was not trained on {value}, so I draw nothing."
+    if not near:
+        return f"{lead} Another model may know it.", for_newcomers(trained)
+    first = {s: (getattr(frame, s) or (None,))[0] for s in ("rash", "area", "tone")}
+    sentences = [
+        complete_sentence(frame, **{**{s: v for s, v in first.items() if v is None or trained.knows(s, v)}, slot: other})
+        for other in near
+        if all(s == slot or v is None or trained.knows(s, v) for s, v in first.items())
+    ] if first["rash"] else []
+    return f"{lead} The nearest that it knows: {listed(near, 'or')}.", sentences or [near[0].capitalize()]
+
+
+def too_many(wanted: int, limit: int, frame: Frame) -> Reply:
+    command = f'script2skin generate "{bulk_sentence(frame)}" --out my-set'
+    reply = (
+        f"That would be {wanted:,} images, and the chat draws at most {limit} a turn. I can draw {limit} of them here;"
+        f" for the whole set, run `{command}`."
+    )
+    return reply, [f"{limit} images", *naming(None)[:1]] if not frame.rash else [f"{limit} images"]
+
+
+def bulk_sentence(frame: Frame) -> str:
+    """The request as one sentence of canonical values, for the command line."""
+    each = "each " if frame.each else ""
+    names = {slot: listed(getattr(frame, slot)) for slot in VALUE_SLOTS if getattr(frame, slot)}
+    everything = {slot: set(getattr(frame, slot)) == set(vocabulary().names(slot)) for slot in VALUE_SLOTS}
+    where = f" on the {names['area']}" if "area" in names else ""
+    skin = " on every skin tone" if everything["tone"] else f" on {names['tone']} skin" if "tone" in names else ""
+    severity = f"{names['severity']} " if "severity" in names else ""
+    return f"{frame.count or 1} images {each}of {severity}{names.get('rash', 'eczema')}{where}{skin}"
+
+
+def end_of_scale(slot: str, value: str) -> str:
+    if slot == "severity":
+        extreme = "most severe" if value == "severe" else "mildest"
+        return f"{value.capitalize()} is the {extreme} that I can draw. Would another site or skin tone help?"
+    extreme = "darkest" if value == vocabulary().names("tone")[-1] else "lightest"
+    return f"{value.capitalize()} is the {extreme} skin tone that I know. Would another one help?"
+
+
+#: Problem that the parser reports → what is said about it.
+PROBLEMS = {
+    "count_zero": "With no image there is nothing to see. How many would you like, from 1 to {limit}?",
+    "count_negative": "A number of images below zero cannot be drawn. How many would you like, from 1 to {limit}?",
+    "count_fraction": "I draw whole images only. How many would you like, from 1 to {limit}?",
+    "too_long": "That is too long for me to read. Please say it in a sentence or two.",
+    "other_language": "I only understand English so far. Please ask in English, for instance “eczema on fair skin”.",
+}
+
+
+def slot_of_problem(problem: str) -> str:
+    """The slot that has to be said again, or nothing."""
+    if problem.startswith("count"):
+        return "count"
+    kind, _, slot = problem.partition(":")
+    return slot if kind == "contradiction" and slot in VALUE_SLOTS else ""
+
+
+def problem(code: str, frame: Frame, trained: Trained | None) -> Reply:
+    if code in PROBLEMS:
+        suggestions = ["1 image", "3 images"] if code.startswith("count") else for_newcomers(trained)
+        return PROBLEMS[code].format(limit=MAX_IMAGES_PER_TURN), suggestions
+    slot = slot_of_problem(code)
+    if slot == "area" and frame.rash:
+        return f"Those sites of {frame.rash[0]} contradict each other. Which one do you mean?", sites_of(frame, trained)
+    if slot:
+        return f"That names the {CALLED.get(slot, slot)} in two ways that contradict each other. Which one do you mean?", [
+            f"{tone} skin".capitalize() for tone in known("tone", trained)[::2]
+        ] if slot == "tone" else naming(trained)
+    return "I could not make sense of that. Please say it in other words.", for_newcomers(trained)
+
+
+# ── questions, greetings, refusals ──────────────────────────────────────────────────────────────────────────────
+
+
+def answer(parsed: ParsedTurn, requests: Sequence[ImageRequest], trained: Trained | None) -> Turn:
+    """An utterance that asks for no image; ``requests`` are those that were last drawn."""
+    suggestions = after_images(requests, trained)
+    if parsed.intent == "question":
+        return question(parsed, requests, trained)
+    if parsed.intent == "empty":
+        reply = "I could not read anything there. Type what you would like to see, for instance “eczema on fair skin”."
+        if parsed.problems:
+            reply, _ = problem(parsed.problems[0], Frame(), trained)
+        return Turn(act="clarify", reply=reply, suggestions=suggestions)
+    if parsed.intent in ("diagnosis", "person", "off_topic"):
+        reply = REFUSALS[parsed.intent]
+        return Turn(act="refuse", reply=reply, suggestions=suggestions, ignored=list(parsed.ignored))
+    if parsed.intent == "social":
+        return Turn(act="answer", reply=SOCIAL, suggestions=suggestions)
+    return Turn(act="answer", reply=abilities(trained), suggestions=for_newcomers(trained))
+
+
+REFUSALS = {
+    "diagnosis": "I cannot diagnose, treat or judge anyone's skin; please see a doctor for that. "
+    "What I can do is draw synthetic images of a condition that you name, on any site and skin tone.",
+    "person": "I do not draw people that can be recognised. "
+    "I can draw synthetic images of a skin condition on a body site and skin tone instead.",
+    "off_topic": "That is outside what I do: I only draw synthetic images of skin conditions. "
+    "Name a condition, and if you like a body site and a skin tone.",
+}
+SOCIAL = "Happy to help. Tell me which skin condition you would like to see, and if you like where and on which skin tone."
+
+
+def abilities(trained: Trained | None) -> str:
+    rashes = known("rash", trained)
+    return (
+        f"I draw synthetic images of {len(rashes)} skin conditions from a sentence, for instance “three images of severe"
+        f" {familiar(trained)[0]} at the back of the neck on fair skin”. Name a condition, and if you like a body site, one"
+        " of six skin tones (very fair to black), a severity, the size and number of lesions, and up to"
+        f" {MAX_IMAGES_PER_TURN} images. Then vary it: “now on black skin”, “more severe”, “the second one on brown skin”,"
+        f" “compare with psoriasis”, “another two”, “undo”, “start over”. {SYNTHETIC}"
+    )
+
+
+def question(parsed: ParsedTurn, requests: Sequence[ImageRequest], trained: Trained | None) -> Turn:
+    """A question about conditions, sites, tones or the vocabulary, answered from the notes."""
+    said = {slot: [v for patch in parsed.patches for v in getattr(patch, slot)] for slot in ("rash", "area", "tone")}
+    unknown = [entry for entry in parsed.unknown if entry[0] == "rash"]
+    if not said["rash"] and unknown:
+        _, typed, near = unknown[0]
+        reply, suggestions = not_in_vocabulary("rash", typed, near, Frame(), trained)
+        return Turn(act="clarify", reply=reply, suggestions=suggestions)
+    if parsed.topic == "vocabulary" and not said["rash"]:
+        return Turn(act="answer", reply=vocabulary_of(trained), suggestions=for_newcomers(trained))
+    rashes = said["rash"] or [request.rash for request in requests if not (said["area"] or said["tone"])][:1]
+    if rashes:
+        return about(list(dict.fromkeys(rashes))[:3], parsed.topic, said["tone"], trained)
+    if said["area"]:
+        return seen_at(said["area"][0], trained)
+    if said["tone"]:
+        return Turn(act="answer", reply=about_tone(said["tone"][0]), suggestions=after_images(requests, trained))
+    return Turn(
+        act="clarify", reply=f"Which condition do you mean? I know {listed(known('rash', trained))}.", suggestions=naming(trained)
+    )
+
+
+def about(rashes: Sequence[str], topic: str | None, tones: Sequence[str], trained: Trained | None) -> Turn:
+    lines = [told(notes()[rash], topic, tones) for rash in rashes]
+    tone = tones[-1] if tones else known("tone", trained)[-1]
+    shown = [rash for rash in rashes if rash in known("rash", trained)]
+    suggestions = [f"Show me {rash} on {tone} skin" for rash in shown[:2]]
+    suggestions += [f"{shown[0]} on every skin tone".capitalize()] if shown else []
+    suggestions += [f"Where does {rashes[0]} usually appear?"] if topic != "site" else []
+    return Turn(act="answer", reply="\n\n".join(lines), suggestions=suggestions or for_newcomers(trained))
+
+
+def told(note: Note, topic: str | None, tones: Sequence[str]) -> str:
+    """One condition in two or three sentences, by what was asked."""
+    scale = vocabulary().names("tone")
+    dark = any(scale.index(tone) >= scale.index("olive") for tone in tones)
+    parts = {
+        "site": [note.sites],
+        "cause": [note.about],
+        "tone": [f"On light skin: {note.appearance}", f"On dark skin: {note.dark_skin}"],
+        "appearance": [note.appearance, f"On dark skin: {note.dark_skin}"],
+    }.get(topic or "", [note.about, note.appearance, f"On dark skin: {note.dark_skin}", f"Usual sites: {note.sites}"])
+    if topic in ("appearance", "tone") and dark:
+        parts = [f"On dark skin: {note.dark_skin}", f"On light skin: {note.appearance}"]
+    return f"**{note.rash.capitalize()}.** {' '.join(parts)}"
+
+
+def seen_at(area: str, trained: Trained | None) -> Turn:
+    rashes = [rash for rash, note in notes().items() if area in note.areas and rash in known("rash", trained)]
+    if not rashes:
+        return Turn(act="answer", reply=f"My notes name no condition that is typical {place(area)}.", suggestions=for_newcomers(trained))
+    return Turn(
+        act="answer",
+        reply=f"Typical {place(area)}: {listed(rashes)}.",
+        suggestions=[f"{rash} {at(area)}".capitalize() for rash in rashes[:3]],
+    )
+
+
+def about_tone(tone: str) -> str:
+    scale = vocabulary().names("tone")
+    types = ("I", "II", "III", "IV", "V", "VI")
+    steps = listed(f"{name} ({fitzpatrick})" for name, fitzpatrick in zip(scale, types, strict=True))
+    return f"**{tone.capitalize()}** stands for Fitzpatrick type {types[scale.index(tone)]} here. The six tones: {steps}."
+
+
+def vocabulary_of(trained: Trained | None) -> str:
+    return (
+        f"Conditions: {listed(known('rash', trained))}.\n\nBody sites: {listed(known('area', trained))}.\n\n"
+        f"Skin tones: {listed(known('tone', trained))}.\n\nSeverity: {listed(vocabulary().names('severity'))}. "
+        f"Lesions: {listed([*vocabulary().names('size'), *vocabulary().names('number')])}."
+    )

@@ -1,0 +1,426 @@
+"""Dialogue: (history, what was parsed) → (new history, answer). Pure functions over frozen values.
+
+    ParsedTurn ──drafted──▶ Frames (what was said, merged) ──expand──▶ ImageRequests ──▶ Turn
+
+Every change of state is a new entry of the history, so undo and redo only move a pointer. A turn that changes nothing
+(a question, a greeting, a refusal, the same request again) leaves the history as it is.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from assistant import answers
+from assistant.frames import (
+    TONE_UNSAID,
+    Frame,
+    NoFurther,
+    Trained,
+    evenly,
+    expand,
+    images,
+    merge,
+    share,
+    total,
+)
+from assistant.replies import assumptions, described, left_over, readings
+from assistant.schema import MAX_IMAGES_PER_TURN, VALUE_SLOTS, Assumption, ImageRequest, ParsedTurn, Patch, Turn
+from assistant.suggestions import after_images, for_newcomers
+
+#: States kept for undo; chosen by eye.
+HISTORY = 200
+
+
+class State(BaseModel):
+    """Where a conversation stands."""
+
+    model_config = ConfigDict(frozen=True)
+
+    #: What was last drawn: as said, and as complete requests.
+    frames: tuple[Frame, ...] = ()
+    requests: tuple[ImageRequest, ...] = ()
+    #: Skin tones that were last named.
+    tone: tuple[str, ...] = ()
+    #: A request that waits for something ("on black skin": which condition?).
+    pending: tuple[Frame, ...] = ()
+    #: The slot that it waits for.
+    waits: str = ""
+    #: How many seeds were drawn so far.
+    draws: int = 0
+
+
+class History(BaseModel):
+    """All states of a conversation and which of them is current; immutable."""
+
+    model_config = ConfigDict(frozen=True)
+
+    #: Of the conversation: its first request is drawn from it, later seeds derive from it.
+    seed: int = Field(ge=0, lt=2**32)
+    states: tuple[State, ...] = (State(),)
+    at: int = 0
+
+    @property
+    def state(self) -> State:
+        return self.states[self.at]
+
+    def push(self, state: State) -> History:
+        """With ``state`` as the newest; the same state again changes nothing, and what was undone is forgotten."""
+        if state == self.state:
+            return self
+        states = (*self.states[: self.at + 1], state)[-HISTORY:]
+        return self.model_copy(update={"states": states, "at": len(states) - 1})
+
+    def move(self, steps: int) -> History:
+        """Undo (-1) or redo (+1); at the end of the history it stays."""
+        return self.model_copy(update={"at": min(max(self.at + steps, 0), len(self.states) - 1)})
+
+    def draw_seed(self) -> int:
+        """The next seed; the first one is the conversation's own."""
+        draws = self.state.draws
+        return self.seed if draws == 0 else random.Random(f"{self.seed}/{draws}").getrandbits(32)
+
+
+class Ask(Exception):
+    """Something must be asked before anything can be drawn; ``pending`` waits for the slot ``waits``."""
+
+    def __init__(
+        self, reply: str, suggestions: Sequence[str] = (), waits: str = "", pending: tuple[Frame, ...] | None = None
+    ):
+        super().__init__(reply)
+        self.reply, self.suggestions, self.waits, self.pending = reply, list(suggestions), waits, pending
+
+
+def respond(
+    history: History,
+    parsed: ParsedTurn,
+    *,
+    trained: Trained | None = None,
+    limit: int | None = MAX_IMAGES_PER_TURN,
+    seed: int | None = None,
+) -> tuple[History, Turn]:
+    """Answer one utterance.
+
+    ``trained``: vocabulary of the checkpoint (None: all of it). ``limit``: images a turn (None: any number).
+    ``seed``: used where a new one would be drawn.
+    """
+    if parsed.intent == "request":
+        return requested(history, parsed, trained, limit, seed)
+    if parsed.intent in ("undo", "redo", "reset"):
+        return MOVES[parsed.intent](history, trained)
+    return history, answers.answer(parsed, history.state.requests, trained)
+
+
+# ── undo, redo, start over ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def undo(history: History, trained: Trained | None) -> tuple[History, Turn]:
+    if history.at == 0:
+        return history, standing(history, "There is nothing to undo.", trained)
+    history = history.move(-1)
+    return history, standing(history, "Undone.", trained)
+
+
+def redo(history: History, trained: Trained | None) -> tuple[History, Turn]:
+    if history.at == len(history.states) - 1:
+        return history, standing(history, "There is nothing to redo.", trained)
+    history = history.move(+1)
+    return history, standing(history, "Redone.", trained)
+
+
+def reset(history: History, trained: Trained | None) -> tuple[History, Turn]:
+    history = history.push(State(draws=history.state.draws))
+    return history, Turn(
+        act="reset", reply="A fresh start. Which condition would you like to see?", suggestions=for_newcomers(trained)
+    )
+
+
+MOVES: dict[str, Callable[[History, Trained | None], tuple[History, Turn]]] = {
+    "undo": undo,
+    "redo": redo,
+    "reset": reset,
+}
+
+
+def standing(history: History, lead: str, trained: Trained | None) -> Turn:
+    """Where the conversation stands after a move; the restored requests come along, nothing is to be drawn."""
+    requests = history.state.requests
+    where = f"We are back at {described(requests)}." if requests else "Nothing has been asked for yet."
+    suggestions = after_images(requests, trained) if requests else for_newcomers(trained)
+    return Turn(act="undo", requests=list(requests), reply=f"{lead} {where}", suggestions=suggestions)
+
+
+# ── requests ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def requested(
+    history: History, parsed: ParsedTurn, trained: Trained | None, limit: int | None, seed: int | None
+) -> tuple[History, Turn]:
+    state = history.state
+    extra = [*readings(parsed.repaired), *left_over(parsed.ignored, parsed.unknown)]
+    try:
+        frames, carried = drafted(state, parsed)
+        check(frames, parsed, trained, limit)
+    except Ask as ask:
+        if ask.pending is not None:
+            history = history.push(state.model_copy(update={"pending": ask.pending, "waits": ask.waits}))
+        reply = " ".join([ask.reply, *readings(parsed.repaired)])
+        return history, Turn(act="clarify", reply=reply, suggestions=ask.suggestions, ignored=list(parsed.ignored))
+
+    fresh = history.draw_seed() if seed is None else seed
+    draws = state.draws + any(frame.seed is None for frame in frames)
+    frames = tuple(frame.change(seed=fresh) if frame.seed is None else frame for frame in frames)
+    requests, assumed = complete(frames, trained, limit)
+    assumed = [*carried, *assumed]
+    again = frames == state.frames
+    said_tones = tuple(dict.fromkeys(tone for frame in frames for tone in frame.tone))
+    after = State(frames=frames, requests=tuple(requests), tone=said_tones or state.tone, draws=draws)
+    if again and not state.pending:
+        after = state
+    lead = understood(requests, state, frames, again)
+    reply = " ".join([lead, *assumptions(assumed), *extra])
+    return history.push(after), Turn(
+        act="generate",
+        requests=requests,
+        assumed=assumed,
+        ignored=list(parsed.ignored),
+        reply=reply,
+        suggestions=after_images(requests, trained),
+    )
+
+
+def drafted(state: State, parsed: ParsedTurn) -> tuple[tuple[Frame, ...], list[Assumption]]:
+    """What was said, merged with what it follows up; frames of a new request have no seed yet.
+
+    Also says which tone was carried over from the conversation. Raises :class:`Ask`.
+    """
+    patches = parsed.patches or (Patch(),)
+    mode = parsed.mode
+    named = any(patch.rash for patch in patches)
+    if parsed.targets:
+        bases = pointed_at(state, parsed.targets)
+    elif state.pending and continues(state, patches, mode):
+        bases, mode = state.pending, "modify"
+    elif state.frames and not (mode == "new" and named) and not (mode == "compare" and self_contained(patches)):
+        bases = state.frames
+    else:
+        return afresh(state, patches)
+    if mode == "new":
+        mode = "modify"
+    try:
+        merged = follow_up(bases, patches, state)
+    except NoFurther as end:
+        raise Ask(answers.end_of_scale(end.slot, end.value), after_images(state.requests, None)) from None
+    if mode == "add" and [f.values() for f in merged] == [f.values() for f in bases]:
+        merged = tuple(
+            f.change(seed=(base.seed + images_of(base)) % 2**32) for f, base in zip(merged, bases, strict=True)
+        )
+    if mode == "compare":
+        merged = (*bases, *merged)
+    return unique(merged), []
+
+
+def continues(state: State, patches: Sequence[Patch], mode: str) -> bool:
+    """Whether an utterance answers what was asked, rather than changing the last request or starting anew."""
+    answered = any(patch.mentions(state.waits) for patch in patches) or not state.frames
+    if any(patch.rash for patch in patches):
+        return state.waits == "rash" or (mode != "new" and answered)
+    return answered
+
+
+def self_contained(patches: Sequence[Patch]) -> bool:
+    """ "compare eczema and psoriasis" names both sides itself."""
+    return len(patches) > 1 or any(len(getattr(patches[0], slot)) > 1 for slot in VALUE_SLOTS)
+
+
+def afresh(state: State, patches: Sequence[Patch]) -> tuple[tuple[Frame, ...], list[Assumption]]:
+    """Frames of a complete request: later clauses lean on earlier ones, a missing tone comes from the conversation."""
+    frames: list[Frame] = []
+    for patch in patches:
+        base = frames[-1].change(count=None, each=False) if frames and not patch.rash else Frame()
+        try:
+            frames.append(merge(base, patch))
+        except NoFurther as end:
+            raise Ask(answers.end_of_scale(end.slot, end.value)) from None
+    first_rash = next((frame.rash for frame in frames if frame.rash), ())
+    frames = [frame if frame.rash else frame.change(rash=first_rash) for frame in frames]
+    frames = with_tones_of_neighbours(frames, patches)
+    frames = share_count(frames, patches)
+    frames, carried = with_tone_of_conversation(frames, patches, state)
+    return same_seed_if_comparable(state, unique(frames)), carried
+
+
+def with_tones_of_neighbours(frames: list[Frame], patches: Sequence[Patch]) -> list[Frame]:
+    """ "eczema on the elbow and psoriasis on the knee on black skin": a clause without a tone takes the nearest one."""
+    said = [i for i, frame in enumerate(frames) if frame.tone]
+    if not said:
+        return frames
+    return [
+        frame
+        if frame.tone or patch.mentions("tone")
+        else frame.change(tone=frames[min(said, key=lambda j, i=i: (abs(i - j), j > i))].tone)
+        for i, (frame, patch) in enumerate(zip(frames, patches, strict=True))
+    ]
+
+
+def with_tone_of_conversation(
+    frames: list[Frame], patches: Sequence[Patch], state: State
+) -> tuple[list[Frame], list[Assumption]]:
+    if not state.tone:
+        return frames, []
+    carried, result = [], []
+    for frame, patch in zip(frames, patches, strict=True):
+        tones = tuple(t for t in state.tone if t not in frame.excluded.get("tone", ()))
+        if frame.tone or patch.mentions("tone") or not tones:
+            result.append(frame)
+            continue
+        tones = tuple(evenly(tones, min(len(tones), max(1, (frame.count or 1) // frame.combinations()))))
+        carried.append(Assumption(slot="tone", value=", ".join(tones), why="from earlier in this conversation"))
+        result.append(frame.change(tone=tones))
+    return result, list(dict.fromkeys(carried))
+
+
+def same_seed_if_comparable(state: State, frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+    """A request that repeats the last one, but for the tone, keeps its seed: the images can then be compared."""
+
+    def bare(frame: Frame) -> Frame:
+        return frame.change(seed=None, tone=())
+
+    if len(frames) == len(state.frames) and all(bare(a) == bare(b) for a, b in zip(frames, state.frames, strict=True)):
+        return tuple(a.change(seed=b.seed) for a, b in zip(frames, state.frames, strict=True))
+    return frames
+
+
+def share_count(frames: Sequence[Frame], patches: Sequence[Patch]) -> list[Frame]:
+    """Share out a count that was said once, with the first of several clauses."""
+    counts = [patch.count for patch in patches]
+    if len(frames) < 2 or counts[0] is None or any(counts[1:]) or any(patch.each for patch in patches):
+        return [
+            frame.change(each=True, count=frame.count or counts[0]) if any(p.each for p in patches) else frame
+            for frame in frames
+        ]
+    return shared_out(frames, counts[0])
+
+
+def shared_out(frames: Sequence[Frame], count: int) -> list[Frame]:
+    """``count`` images over all combinations of all frames."""
+    shares = share(count, sum(frame.combinations() for frame in frames))
+    result, at = [], 0
+    for frame in frames:
+        result.append(frame.change(count=sum(shares[at : at + frame.combinations()])))
+        at += frame.combinations()
+    return result
+
+
+def pointed_at(state: State, targets: Sequence[int]) -> tuple[Frame, ...]:
+    """The images that "the second one" means, each as a frame of its own with that image's seed."""
+    shown = list(images(state.requests))
+    if not shown:
+        raise Ask("There is no image yet to point at. Which condition would you like to see?", for_newcomers(None))
+    beyond = [t for t in targets if not 1 <= (t if t > 0 else len(shown) + 1 + t) <= len(shown)]
+    if beyond:
+        there = "only one image" if len(shown) == 1 else f"only {len(shown)} images"
+        raise Ask(f"The last answer had {there}. Which one do you mean?", after_images(state.requests, None))
+    site_said = any(frame.area for frame in state.frames)
+    frames = []
+    for target in targets:
+        image = shown[target - 1 if target > 0 else target]
+        said = {slot: (value,) if (value := getattr(image, slot)) else () for slot in VALUE_SLOTS}
+        said["area"] = said["area"] if site_said else ()
+        frames.append(Frame(**said, excluded=state.frames[0].excluded, count=1, seed=image.seed))
+    return tuple(frames)
+
+
+def follow_up(bases: Sequence[Frame], patches: Sequence[Patch], state: State) -> tuple[Frame, ...]:
+    """Every patch on every base; a count that the patch says is shared out over the bases."""
+    result: list[Frame] = []
+    for patch in patches:
+        merged = [merge(base, patch, tones=drawn_tones(base)) for base in bases]
+        if patch.count is not None and not patch.each and len(merged) > 1:
+            merged = shared_out(merged, patch.count)
+        result += merged
+    return tuple(result)
+
+
+def drawn_tones(frame: Frame) -> tuple[str, ...]:
+    """Tones that a frame was drawn on; before anything was drawn, the middle of the scale."""
+    if not frame.rash or frame.seed is None:
+        return frame.tone or (TONE_UNSAID,)
+    return tuple(dict.fromkeys(request.tone for request in expand(frame, limit=None)[0]))
+
+
+def images_of(frame: Frame) -> int:
+    """Seeds that a frame has used up: where "another two" goes on."""
+    return frame.count or 1
+
+
+def unique(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    result: list[Frame] = []
+    for frame in frames:
+        if frame not in result:
+            result.append(frame)
+    return tuple(result)
+
+
+def complete(
+    frames: Sequence[Frame], trained: Trained | None, limit: int | None
+) -> tuple[list[ImageRequest], list[Assumption]]:
+    """Requests and assumptions of all frames, equal ones once (the larger count holds)."""
+    by_content: dict[ImageRequest, ImageRequest] = {}
+    assumed: list[Assumption] = []
+    for frame in frames:
+        requests, because = expand(frame, trained, limit)
+        assumed += because
+        for request in requests:
+            key = request.model_copy(update={"count": 1})
+            if key not in by_content or by_content[key].count < request.count:
+                by_content[key] = request
+    return list(by_content.values()), list(dict.fromkeys(assumed))
+
+
+# ── what must be asked first ────────────────────────────────────────────────────────────────────────────────────
+
+
+def check(frames: tuple[Frame, ...], parsed: ParsedTurn, trained: Trained | None, limit: int | None) -> None:
+    """Raises :class:`Ask` when the frames cannot be drawn as they are."""
+
+    def lacking(slot: str) -> tuple[Frame, ...]:
+        return tuple(frame.change(**{slot: None if slot == "count" else ()}) for frame in frames)
+
+    for problem in parsed.problems:
+        slot = answers.slot_of_problem(problem)
+        raise Ask(*answers.problem(problem, frames[0], trained), slot, lacking(slot) if slot else None)
+    for slot, typed, near in parsed.unknown:
+        if slot in VALUE_SLOTS and not any(getattr(patch, slot) for patch in parsed.patches):
+            rest = lacking(slot)
+            raise Ask(*answers.not_in_vocabulary(slot, typed, near, rest[0], trained), slot, rest)
+    if not all(frame.rash for frame in frames):
+        raise Ask(*answers.which_condition(frames[0], trained), "rash", frames)
+    for slot in ("rash", "area", "tone"):
+        strange = [v for f in frames for v in getattr(f, slot) if trained is not None and not trained.knows(slot, v)]
+        if strange:
+            raise Ask(*answers.not_trained(slot, strange[0], frames[0], trained), slot, lacking(slot))
+    if limit is not None and (wanted := total(frames)) > limit and not capped(frames, limit):
+        raise Ask(*answers.too_many(wanted, limit, frames[0]), "count", frames)
+
+
+def capped(frames: Sequence[Frame], limit: int) -> bool:
+    """Exactly as many images as a turn may have, for more combinations than that: an even choice is drawn."""
+    return len(frames) == 1 and frames[0].count == limit and not frames[0].each
+
+
+# ── what is said about it ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def understood(requests: Sequence[ImageRequest], state: State, frames: Sequence[Frame], again: bool) -> str:
+    """First sentence of the answer to a request."""
+    text = described(requests)
+    if again and state.requests:
+        return f"The same again, from the same {'seed' if len(requests) == 1 else 'seeds'}: {text}."
+    seeds = {request.seed for request in requests}
+    kept = {seed for request in state.requests for seed in request.image_seeds()}
+    if state.requests and seeds <= kept:
+        return f"{text[0].upper()}{text[1:]}, with the same seed as before so that you can compare."
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,127 @@
+"""The wording of the answers: short Markdown made from canonical values and, at most, scrubbed words of the user.
+
+What a user typed appears in a reply only through :func:`quoted`, which leaves nothing that Markdown or HTML could render.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from assistant.schema import VALUE_SLOTS, Assumption, ImageRequest
+
+#: Longest piece of the user's text that is quoted back, in characters; chosen by eye.
+QUOTED = 40
+NOT_FOR_DIAGNOSIS = "The images are synthetic and not for diagnosis."
+
+
+def quoted(text: str) -> str:
+    """``text`` between quotation marks, reduced to letters, digits, spaces, hyphens and apostrophes.
+
+    An allow-list rather than escapes: Streamlit's Markdown also turns bare addresses, ``$…$`` and ``:name:`` into
+    something else, and some of that survives a backslash.
+    """
+    plain = "".join(c if unicodedata.category(c)[0] in "LN" or c in "-'’" else " " for c in text[: 4 * QUOTED])
+    plain = " ".join(plain.split())
+    if len(plain) > QUOTED:
+        plain = plain[: QUOTED - 1].rstrip() + "…"
+    return f"“{plain}”"
+
+
+def listed(words: Iterable[str], last: str = "and") -> str:
+    """("a", "b", "c") → "a, b and c"."""
+    *most, final = list(words)
+    return f"{', '.join(most)} {last} {final}" if most else final
+
+
+def article(word: str) -> str:
+    return "an" if word[0] in "aeiou" else "a"
+
+
+def number(count: int) -> str:
+    return "one image" if count == 1 else f"{count} images"
+
+
+def place(area: str) -> str:
+    """ "elbow" → "at the elbow"; "between the toes" stays."""
+    return area if area.startswith("between") else f"at the {area}"
+
+
+def lesions(size: str | None, how_many: str | None) -> str:
+    """ ("large", "single") → "a single large lesion"; empty when neither was said."""
+    words = " ".join(word for word in (how_many, size) if word)
+    if not words:
+        return ""
+    return f", with a {words} lesion" if how_many == "single" else f", with {words} lesions"
+
+
+def subject(request: ImageRequest) -> str:
+    """ "severe eczema at the elbow on fair skin, with tiny lesions"."""
+    severity = f"{request.severity} " if request.severity else ""
+    end = lesions(request.size, request.number)
+    return f"{severity}{request.rash} {place(request.area)} on {request.tone} skin{end}"
+
+
+def described(requests: Sequence[ImageRequest]) -> str:
+    """All requests in one phrase: "6 images of eczema at the elbow, on very fair, fair, … and black skin"."""
+    total = sum(request.count for request in requests)
+    if len(requests) == 1:
+        return f"{number(total)} of {subject(requests[0])}"
+    said = {slot: tuple(dict.fromkeys(getattr(r, slot) for r in requests)) for slot in VALUE_SLOTS}
+    grid = 1
+    for values in said.values():
+        grid *= len(values)
+    plain = all(len(said[slot]) == 1 for slot in ("severity", "size", "number"))
+    counts = {request.count for request in requests}
+    if grid == len(requests) and plain:
+        severity = f"{said['severity'][0]} " if said["severity"][0] else ""
+        places = listed(place(area) for area in said["area"])
+        tones = listed(said["tone"])
+        end = lesions(said["size"][0], said["number"][0])
+        each = "" if counts == {1} else f", {counts.pop()} of each" if len(counts) == 1 else ""
+        return f"{number(total)} of {severity}{listed(said['rash'])} {places} on {tones} skin{end}{each}"
+    if len(requests) <= 4:
+        return listed((f"{number(r.count)} of {subject(r)}" for r in requests), "and")
+    rashes = listed(said["rash"]) if len(said["rash"]) <= 6 else f"{len(said['rash'])} conditions"
+    parts = [f"{number(total)} of {rashes}"]
+    parts += [f"{len(said[slot])} {slot}s" for slot in ("area", "tone") if len(said[slot]) > 1]
+    return ", over ".join(parts[:2]) + (f" and {parts[2]}" if len(parts) > 2 else "")
+
+
+def assumptions(assumed: Sequence[Assumption]) -> list[str]:
+    """One sentence for each kind of assumption, at most two sites named one by one."""
+    sentences = []
+    areas = [a for a in assumed if a.slot == "area"]
+    if areas:
+        where = "the usual sites" if len(areas) > 2 else listed(f"**{a.value}**" for a in areas)
+        verb = "are typical sites" if len(areas) > 1 else "is a typical site"
+        sentences.append(f"You named no site; {where} {verb}.")
+    for a in assumed:
+        if a.slot == "tone" and "conversation" in a.why:
+            sentences.append(f"On **{a.value}** skin, as before.")
+            break
+        if a.slot == "tone":
+            many = "," in a.value
+            sentences.append(
+                "You named no skin tone; the images are spread over the tones."
+                if many
+                else f"You named no skin tone; **{a.value}** is any one of the six."
+            )
+            break
+    sentences += [f"{a.why[0].upper()}{a.why[1:]}." for a in assumed if a.slot == "count"]
+    return sentences
+
+
+def readings(repaired: Sequence[tuple[str, str]]) -> list[str]:
+    if not repaired:
+        return []
+    return ["I read " + listed(f"{quoted(typed)} as {meant}" for typed, meant in repaired[:3]) + "."]
+
+
+def left_over(ignored: Sequence[str], unknown: Sequence[tuple[str, str, str | None]]) -> list[str]:
+    """What of the sentence was not used."""
+    words = list(dict.fromkeys([typed for _, typed, _ in unknown] + list(ignored)))
+    if not words:
+        return []
+    more = f" and {len(words) - 3} more" if len(words) > 3 else ""
+    return ["I could not use " + (", ".join if more else listed)([quoted(w) for w in words[:3]]) + more + "."]
