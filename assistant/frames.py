@@ -7,8 +7,11 @@ A :class:`Frame` holds only what was *said*; what was not said is filled anew ea
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
+from importlib.resources import files
 from itertools import product
 
+import yaml
 from pydantic import BaseModel, ConfigDict
 
 from assistant.notes import notes
@@ -76,6 +79,16 @@ class NoFurther(Exception):
     def __init__(self, slot: str, value: str):
         super().__init__(f"{value} is the end of the scale of {slot}")
         self.slot, self.value = slot, value
+
+
+@lru_cache(maxsize=1)
+def regions() -> dict[str, tuple[str, ...]]:
+    """Areas within a larger one, by the larger one's name. Raises ValueError for an area outside the vocabulary."""
+    loaded = yaml.safe_load(files(__package__).joinpath("regions.yaml").read_text("utf-8"))
+    strange = {area for whole, parts in loaded.items() for area in (whole, *parts)} - set(vocabulary().names("area"))
+    if strange:
+        raise ValueError(f"regions.yaml names areas outside the vocabulary: {sorted(strange)}")
+    return {whole: tuple(parts) for whole, parts in loaded.items()}
 
 
 def known(slot: str, trained: Trained | None) -> tuple[str, ...]:
@@ -147,7 +160,7 @@ def spread(count: int, tones: Sequence[str], seed: int) -> list[tuple[str, int]]
 
 def site(rash: str, frame: Frame, trained: Trained | None) -> str:
     """Typical area of ``rash`` that is neither excluded nor unknown to the checkpoint."""
-    barred = frame.excluded.get("area", ())
+    barred = {part for area in frame.excluded.get("area", ()) for part in (area, *regions().get(area, ()))}
     open_areas = [area for area in known("area", trained) if area not in barred]
     typical = [vocabulary().typical_area(rash), *notes()[rash].areas]
     return next((area for area in typical if area in open_areas), next(iter(open_areas), typical[0]))
@@ -233,5 +246,8 @@ def nearest(slot: str, value: str, trained: Trained | None, many: int = 3) -> li
         order = [*notes()[value].resembles, *names]
     else:
         order = sorted(names, key=lambda name: abs(names.index(name) - names.index(value)))
+    if slot == "area":
+        related = {area for whole, parts in regions().items() if value in (whole, *parts) for area in (whole, *parts)}
+        order.sort(key=lambda name: name not in related)
     drawable = known(slot, trained)
     return [name for name in dict.fromkeys(order) if name in drawable and name != value][:many]
