@@ -1,0 +1,162 @@
+"""The KL autoencoder: 256 px → a 16×16 latent whose reconstructions keep papules and scale.
+
+Loss: L1 + L1 of differences between neighbouring pixels at three scales, both weighted up inside the lesion mask (a lesion
+is a few pixels among many of skin), + a small KL term.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from pydantic import Field
+
+from training import plots
+from training.dataset import Images, Record, crops, fingerprint, read_folder
+from training.norm import quicken
+from training.run import Run, Schedule, StepRandom, Strict, pick_device
+
+
+class Source(Strict):
+    """A folder of images, and how often one of its images is drawn next to others'."""
+
+    path: Path
+    weight: float = Field(default=1.0, gt=0)
+
+
+class Architecture(Strict):
+    block_out_channels: tuple[int, ...] = (16, 32, 64, 128, 192)
+    latent_channels: int = Field(default=12, ge=1)
+    norm_num_groups: int = Field(default=8, ge=1)
+    image_size: int = Field(default=256, ge=16)
+
+    def build(self) -> AutoencoderKL:
+        levels = len(self.block_out_channels)
+        return AutoencoderKL(
+            down_block_types=("DownEncoderBlock2D",) * levels,
+            up_block_types=("UpDecoderBlock2D",) * levels,
+            block_out_channels=self.block_out_channels,
+            layers_per_block=1,
+            latent_channels=self.latent_channels,
+            norm_num_groups=self.norm_num_groups,
+            sample_size=self.image_size,
+            scaling_factor=1.0,
+            mid_block_add_attention=False,
+        )
+
+
+class AutoencoderRecipe(Strict):
+    kind: Literal["autoencoder"]
+    run: Path
+    data: tuple[Source, ...]
+    device: str = "auto"
+    schedule: Schedule
+    architecture: Architecture = Architecture()
+    #: Side of the square windows, in pixels; every eighth step takes whole images instead.
+    crop: int = Field(default=96, ge=16)
+    kl_weight: float = Field(default=1e-6, ge=0)
+    gradient_weight: float = Field(default=0.5, ge=0)
+    #: A pixel inside a lesion counts 1 + this.
+    lesion_weight: float = Field(default=3.0, ge=0)
+
+
+def train(recipe: AutoencoderRecipe) -> Run:
+    device = pick_device(recipe.device)
+    torch.manual_seed(recipe.schedule.seed)
+    model = quicken(recipe.architecture.build()).to(device, memory_format=torch.channels_last)
+    records, weights = gather(recipe.data)
+    learn = np.array([record.split == "train" for record in records])
+    images = Images(records, recipe.architecture.image_size)
+    chances = np.where(learn, weights, 0)
+    chances /= chances.sum()
+    held_out = evenly(np.flatnonzero(~learn), weights, 24)
+    run = Run(recipe.run, recipe, recipe.schedule, model, fingerprint(records))
+
+    def loss(step: int, random: StepRandom) -> dict[str, torch.Tensor]:
+        side, batch = recipe.crop, recipe.schedule.batch
+        if step % 8 == 7:
+            batch, side = max(1, batch * side**2 // images.size**2), images.size
+        chosen = random.numpy.choice(len(records), batch, p=chances)
+        drawn = crops(images, chosen, side, random.numpy)
+        pixels = torch.from_numpy(drawn.pixels).to(device, memory_format=torch.channels_last)
+        lesion = torch.from_numpy(drawn.lesion).to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            latent = model.encode(pixels).latent_dist
+            rebuilt = model.decode(latent.sample(random.torch)).sample
+        distance = reconstruction(rebuilt.float(), pixels, lesion, recipe.lesion_weight, recipe.gradient_weight)
+        kl = latent.kl().sum() / pixels.numel()
+        return {"loss": distance + recipe.kl_weight * kl, "loss_reconstruction": distance, "kl": kl}
+
+    run.fit(loss, lambda picture: validate(model, images, held_out, device, picture))
+    return run
+
+
+def gather(sources: tuple[Source, ...]) -> tuple[list[Record], np.ndarray]:
+    """Records of all folders and the weight of each, unnormalised."""
+    records: list[Record] = []
+    weights: list[float] = []
+    for source in sources:
+        found = read_folder(source.path)
+        records += found
+        weights += [source.weight] * len(found)
+    return records, np.array(weights)
+
+
+def evenly(indices: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
+    """About ``count`` of ``indices``, spread over their order and so over the folders; a fixed choice."""
+    if len(indices) <= count:
+        return indices
+    return indices[np.linspace(0, len(indices) - 1, count).round().astype(int)]
+
+
+def reconstruction(
+    rebuilt: torch.Tensor, pixels: torch.Tensor, lesion: torch.Tensor, lesion_weight: float, gradient_weight: float
+) -> torch.Tensor:
+    """Weighted L1 of values and of neighbour differences at scales 1, 2 and 4. (N, 3, H, W) in [-1, 1] → scalar."""
+    error = rebuilt - pixels
+    weight = 1 + lesion_weight * lesion
+    total = (error.abs() * weight).mean() / weight.mean()
+    for _ in range(3):
+        for axis in (2, 3):
+            along = weight.narrow(axis, 1, weight.shape[axis] - 1)
+            total = total + gradient_weight * (error.diff(dim=axis).abs() * along).mean() / along.mean()
+        error, weight = F.avg_pool2d(error, 2), F.avg_pool2d(weight, 2)
+    return total
+
+
+@torch.no_grad()
+def validate(model: AutoencoderKL, images: Images, indices: np.ndarray, device: torch.device, out: Path) -> dict[str, float]:
+    """Reconstruct whole images; originals above their reconstructions in ``out``; PSNR in dB, also inside lesions."""
+    shown, psnr, lesion_psnr = [], [], []
+    for index in indices:
+        pixels = torch.from_numpy(images.image(index).copy()).permute(2, 0, 1)[None].to(device).float() / 127.5 - 1
+        with torch.autocast(device.type, torch.bfloat16):
+            rebuilt = model.decode(model.encode(pixels).latent_dist.mode()).sample.float().clamp(-1, 1)
+        square = ((rebuilt - pixels) / 2).square().mean(1)[0].cpu().numpy()
+        psnr.append(-10 * np.log10(square.mean()))
+        mask = images.mask(index)
+        if mask is not None and (mask > 127).sum() > 16:
+            lesion_psnr.append(-10 * np.log10(square[mask > 127].mean()))
+        shown.append(np.concatenate([images.image(index), plots.to_uint8(rebuilt.cpu().numpy())[0]]))
+    plots.grid(np.stack(shown), 6, out)
+    figures = {"psnr": float(np.mean(psnr))}
+    return figures | ({"psnr_lesion": float(np.mean(lesion_psnr))} if lesion_psnr else {})
+
+
+@torch.no_grad()
+def normalise(model: AutoencoderKL, mean: torch.Tensor, std: torch.Tensor) -> None:
+    """Fold ``mean`` and ``std`` (C,) of the latent into the 1×1 convolutions, so that it has mean 0 and variance 1 a channel.
+
+    What the decoder sees, and so every reconstruction, stays the same; ``scaling_factor`` can be 1.
+    """
+    channels = len(mean)
+    quant, post = model.quant_conv, model.post_quant_conv
+    quant.bias[:channels] = (quant.bias[:channels] - mean) / std
+    quant.weight[:channels] /= std[:, None, None, None]
+    quant.bias[channels:] -= 2 * std.log()
+    post.bias += post.weight[:, :, 0, 0] @ mean
+    post.weight *= std[None, :, None, None]

@@ -1,0 +1,197 @@
+"""The loop that every recipe shares: time budget, schedule, checkpoints, metrics, plots, exact resume.
+
+A run folder holds ``recipe.json``, ``starts.jsonl`` (one line a start: versions, machine, data hash), ``metrics.jsonl``,
+``loss.png``, ``validation/*.png`` and ``checkpoints/``. What a step draws depends on (seed, step) alone, so a resumed run
+takes the same batches and noise as one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+from training import checkpoint, plots
+from training.optimizer import Ema, Muon
+
+
+class Strict(BaseModel):
+    """Unknown keys in a recipe are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Schedule(Strict):
+    """How long and how fast. With ``max_steps`` the schedule runs over steps, else over the ``minutes`` trained."""
+
+    minutes: float = Field(gt=0)
+    max_steps: int | None = Field(default=None, ge=1)
+    batch: int = Field(ge=1)
+    lr: float = Field(gt=0, description="Peak rate of matrices and convolutions (Muon).")
+    vector_lr: float = Field(gt=0, description="Peak rate of norms and biases (AdamW).")
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_steps: int = Field(default=50, ge=1)
+    #: The rate falls along a cosine to this share of its peak.
+    final_lr: float = Field(default=0.02, ge=0, le=1)
+    clip: float = Field(default=1.0, gt=0)
+    ema: float = Field(default=0.995, ge=0, lt=1)
+    checkpoint_minutes: float = Field(default=3, gt=0)
+    seed: int = 0
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Share of the budget used, 0 to 1 and above."""
+        return step / self.max_steps if self.max_steps else seconds / (60 * self.minutes)
+
+    def factor(self, step: int, seconds: float) -> float:
+        """Rate as a share of its peak: linear warm-up over steps, cosine over the budget."""
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress(step, seconds))))
+        return min(1.0, (step + 1) / self.warmup_steps) * (self.final_lr + (1 - self.final_lr) * cosine)
+
+
+class StepRandom:
+    """Randomness of one step: ``numpy`` for choices, ``torch`` (a CPU generator) for noise."""
+
+    def __init__(self, seed: int, step: int) -> None:
+        self.numpy = np.random.default_rng((seed, step))
+        self.torch = torch.Generator().manual_seed(int(self.numpy.integers(2**62)))
+
+
+class Run:
+    """Trains ``model`` in ``folder``. ``loss(step, random)`` gives named losses, of which ``loss`` is descended."""
+
+    def __init__(self, folder: Path, recipe: BaseModel, schedule: Schedule, model: nn.Module, data_hash: str) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.schedule = schedule
+        self.model = model
+        parameters = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = Muon(parameters, schedule.lr, schedule.vector_lr, schedule.weight_decay)
+        self.ema = Ema(model, schedule.ema)
+        self.step = 0
+        self.seconds = 0.0
+        self._resume()
+        (self.folder / "recipe.json").write_text(recipe.model_dump_json(indent=1) + "\n")
+        self._append("starts.jsonl", {**environment(), "step": self.step, "data_sha256": data_hash})
+
+    def _resume(self) -> None:
+        found = checkpoint.latest(self.folder / "checkpoints")
+        if found is None:
+            return
+        manifest, state = found
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for group, peak in zip(self.optimizer.param_groups, (self.schedule.lr, self.schedule.vector_lr), strict=False):
+            group["peak"] = peak
+            group["weight_decay"] = self.schedule.weight_decay
+        self.ema.shadow = state["ema"]
+        self.step, self.seconds = manifest["step"], manifest["seconds"]
+
+    def save(self) -> Path:
+        state = {"model": self.model.state_dict(), "ema": self.ema.shadow, "optimizer": self.optimizer.state_dict()}
+        return checkpoint.save(self.folder / "checkpoints", self.step, self.seconds, state)
+
+    def fit(
+        self, loss: Callable[[int, StepRandom], dict[str, torch.Tensor]], validate: Callable[[Path], dict[str, float]]
+    ) -> None:
+        """Train until the budget is used; checkpoint and validate (with the averaged weights) on the way and at the end."""
+        saved = time.monotonic()
+        window: list[dict[str, float]] = []
+        while self.schedule.progress(self.step, self.seconds) < 1:
+            begun = time.monotonic()
+            window.append(self._one_step(loss))
+            self.seconds += time.monotonic() - begun
+            if len(window) == 20:
+                self._log(window)
+                window = []
+            if time.monotonic() - saved > 60 * self.schedule.checkpoint_minutes:
+                self.checkpoint(validate)
+                saved = time.monotonic()
+        if window:
+            self._log(window)
+        self.checkpoint(validate)
+
+    def _one_step(self, loss: Callable[[int, StepRandom], dict[str, torch.Tensor]]) -> dict[str, float]:
+        self.optimizer.set_lr(self.schedule.factor(self.step, self.seconds))
+        losses = loss(self.step, StepRandom(self.schedule.seed, self.step))
+        losses["loss"].backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
+        if not torch.isfinite(norm):
+            raise FloatingPointError(f"Gradient is {norm.item()} at step {self.step}: lower the rates in the recipe.")
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step += 1
+        self.ema.update(self.model, self.step)
+        return {**{name: value.item() for name, value in losses.items()}, "grad_norm": norm.item()}
+
+    def _log(self, window: list[dict[str, float]]) -> None:
+        means = {name: float(np.mean([row[name] for row in window])) for name in window[0]}
+        self._append("metrics.jsonl", {"step": self.step, "seconds": round(self.seconds, 1), **means})
+
+    def checkpoint(self, validate: Callable[[Path], dict[str, float]]) -> None:
+        self.save()
+        picture = self.folder / "validation" / f"{self.step:08d}.png"
+        picture.parent.mkdir(exist_ok=True)
+        with self.averaged():
+            figures = validate(picture)
+        self._append("metrics.jsonl", {"step": self.step, "seconds": round(self.seconds, 1), **figures})
+        plots.curves(self.folder / "metrics.jsonl", self.folder / "loss.png")
+        shown = " ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        print(f"{datetime.now(timezone.utc):%H:%M:%S} step {self.step} {self.seconds / 60:.1f} min {shown}", flush=True)
+
+    def averaged(self) -> Averaged:
+        """Within ``with run.averaged():`` the model holds the averaged weights and is in evaluation mode."""
+        return Averaged(self.model, self.ema)
+
+    def _append(self, name: str, row: dict[str, Any]) -> None:
+        with (self.folder / name).open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+class Averaged:
+    def __init__(self, model: nn.Module, ema: Ema) -> None:
+        self.model, self.ema = model, ema
+
+    def __enter__(self) -> None:
+        self.kept = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.ema.shadow)
+        self.model.eval()
+
+    def __exit__(self, *error: object) -> None:
+        self.model.load_state_dict(self.kept)
+        self.model.train()
+
+
+def environment() -> dict[str, Any]:
+    """What a figure needs beside it to be read: versions, processor, threads, time."""
+    import diffusers
+    import transformers
+
+    return {
+        "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "diffusers": diffusers.__version__,
+        "transformers": transformers.__version__,
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def pick_device(name: str) -> torch.device:
+    """``auto`` is the GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
