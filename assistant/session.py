@@ -8,8 +8,12 @@ it through to the store and the folder of images; when either refuses, the chat 
 
 from __future__ import annotations
 
+import io
+import json
+import re
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +136,37 @@ class Chat:
             return (self._chats.images / image.file).read_bytes() if image.file else None
         except OSError:
             return None
+
+    def pictured(self, saved: SavedTurn) -> SavedTurn | None:
+        """The turn whose images belong under ``saved``: itself, or after an undo the one that was restored."""
+        if saved.images:
+            return saved
+        if saved.turn.act != "undo" or not saved.turn.requests:
+            return None
+        before = self.turns[: self.turns.index(saved)]
+        return next(
+            (turn for turn in reversed(before) if turn.images and turn.turn.requests == saved.turn.requests), None
+        )
+
+    def file_name(self, saved: SavedTurn, image: SavedImage) -> str:
+        """A name that tells what is on the picture: ``eczema-back-of-the-neck-fair-seed42.png``."""
+        request = saved.turn.requests[image.request]
+        words = f"{request.rash} {request.area} {request.tone} seed{image.seed}"
+        return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") + ".png"
+
+    def archive(self, saved: SavedTurn) -> bytes:
+        """A ZIP of a turn's pictures, each with its sidecar JSON; PNG bytes as they were drawn."""
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for number, image in enumerate(saved.images, start=1):
+                if (png := self.png(image)) is None:
+                    continue
+                name = f"{number:02d}-{self.file_name(saved, image)}"
+                archive.writestr(name, png)
+                archive.writestr(
+                    name.removesuffix(".png") + ".json", json.dumps(image.details, indent=2, ensure_ascii=False)
+                )
+        return file.getvalue()
 
     def _answer(self, text: str, seed: int | None) -> Turn:
         from assistant import Conversation
