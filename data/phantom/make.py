@@ -1,0 +1,130 @@
+"""A balanced set of phantoms on disk: every rash × area × tone equally often, every label and lesion mask written out."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from assistant.caption import caption
+from data.manifest import Labels, Row, write
+
+LICENSE = "Apache-2.0"
+#: Shares of images whose caption (and picture) states a severity, a size, a number of lesions.
+STATED = {"severity": 0.30, "size": 0.12, "number": 0.18}
+#: The identity that is seen in validation pictures only; training never meets that body.
+VALIDATION_IDENTITY = 7
+VALIDATION_SHARE = 0.04
+
+
+@dataclass(frozen=True)
+class Job:
+    """One phantom to be drawn. Its number and the set's seed decide everything about it."""
+
+    number: int
+    labels: Labels
+    seed: int
+    identity: int
+
+    @property
+    def file_name(self) -> str:
+        return f"images/{self.number // 1000:03d}/{self.number:06d}.jpg"
+
+    @property
+    def mask_file_name(self) -> str:
+        return f"masks/{self.number // 1000:03d}/{self.number:06d}.png"
+
+    def row(self) -> Row:
+        return Row(
+            **self.labels.model_dump(), file_name=self.file_name, mask_file_name=self.mask_file_name,
+            text=caption(self.labels), source="phantom", license=LICENSE, group=f"phantom-body-{self.identity}",
+            split="validation" if self.identity == VALIDATION_IDENTITY else "train",
+        )  # fmt: skip
+
+
+def plan(count: int, seed: int, rashes: list[str], areas: list[str], tones: list[str]) -> Iterator[Job]:
+    """``count`` jobs that go through all combinations in a shuffled order before any comes again."""
+    combinations = [(r, a, t) for r in rashes for a in areas for t in tones]
+    for number in range(count):
+        round_, place = divmod(number, len(combinations))
+        order = np.random.default_rng([seed, round_]).permutation(len(combinations))
+        rash, area, tone = combinations[order[place]]
+        rng = np.random.default_rng([seed, 1, number])
+        labels = Labels(rash=rash, area=area, tone=tone, **_extras(rash, rng))
+        identity = VALIDATION_IDENTITY if rng.random() < VALIDATION_SHARE else int(rng.integers(VALIDATION_IDENTITY))
+        yield Job(number, labels, int(rng.integers(2**31)), identity)
+
+
+def _extras(rash: str, rng: np.random.Generator) -> dict[str, str]:
+    """What the caption says beyond rash, area and tone; a mole has no severity and a melanoma comes alone."""
+    from data.phantom.render import LESION_RASHES
+
+    stated = {slot: bool(rng.random() < share) for slot, share in STATED.items()}
+    extras = {}
+    if stated["severity"] and rash not in LESION_RASHES:
+        extras["severity"] = str(rng.choice(["mild", "moderate", "severe"]))
+    if stated["size"]:
+        extras["size"] = str(rng.choice(["tiny", "large"]))
+    if stated["number"] and rash != "melanoma":
+        extras["number"] = str(rng.choice(["single", "multiple"]))
+    return extras
+
+
+def _draw(task: tuple[Job, str, int]) -> int:
+    """Draw one phantom unless it is there already; files appear whole or not at all."""
+    from PIL import Image
+
+    from data.phantom.render import render
+
+    job, folder, resolution = task
+    image_path, mask_path = Path(folder) / job.file_name, Path(folder) / job.mask_file_name
+    if image_path.exists() and mask_path.exists():
+        return job.number
+    phantom = render(**job.labels.model_dump(), seed=job.seed, identity=job.identity, resolution=resolution)
+    for path, picture, options in (
+        (mask_path, phantom.mask, {"optimize": True}),
+        (image_path, phantom.image, {"quality": 95, "subsampling": 0}),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_name(f".{os.getpid()}{path.suffix}")
+        Image.fromarray(picture).save(half, **options)
+        half.replace(path)
+    return job.number
+
+
+def make(
+    folder: Path,
+    count: int,
+    seed: int = 0,
+    rashes: list[str] | None = None,
+    areas: list[str] | None = None,
+    tones: list[str] | None = None,
+    workers: int | None = None,
+    resolution: int = 256,
+) -> Iterator[int]:
+    """Draw ``count`` phantoms into ``folder`` and write its manifest; yields how many are done.
+
+    What is there is kept, so an interrupted run goes on where it stopped. Pictures do not depend on ``workers``.
+    Raises ValueError for an unknown rash, area or tone.
+    """
+    from data.phantom.rashes import RASHES
+    from data.phantom.render import TONES
+    from data.phantom.sites import sites
+
+    chosen = []
+    for slot, wanted, known in (("rash", rashes, RASHES), ("area", areas, sites()), ("tone", tones, TONES)):
+        unknown = set(wanted or ()) - set(known)
+        if unknown:
+            raise ValueError(f"no phantoms of {slot} {', '.join(sorted(unknown))}; known: {', '.join(known)}")
+        chosen.append(list(wanted or known))
+    jobs = list(plan(count, seed, *chosen))
+    # Neighbours share a body, so that a worker seldom builds a new one.
+    tasks = [(job, str(folder), resolution) for job in sorted(jobs, key=lambda j: (j.number // 2000, j.identity))]
+    with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count()) as pool:
+        for done, _ in enumerate(pool.imap_unordered(_draw, tasks, chunksize=16), start=1):
+            yield done
+    write(folder, (job.row() for job in jobs))

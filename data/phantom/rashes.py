@@ -1,0 +1,314 @@
+"""What each rash does to skin: one function a rash, from a patch of body to its lesions.
+
+Every function takes a `Patch` and returns `Lesions`; colours come later, from chromophores (`skin.py`), so a lesion
+only says how much blood, pigment, scale, crust, pus and relief it has. Clinical facts: shared notes of the project
+(sources beside the entries of assistant/notes); amounts without a source are by eye.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.phantom.noise import cells, fbm, nearest_lesion
+
+
+@dataclass
+class Patch:
+    """The skin in view: ``points`` (N, 3) in metres; ``frame`` the width of the picture in metres; ``candidates`` (M,)
+    indices of points where a lesion may sit, nearest the middle of the site first chosen by ``weight`` (M,)."""
+
+    points: np.ndarray
+    centre: np.ndarray
+    frame: float
+    candidates: np.ndarray
+    weight: np.ndarray
+    rng: np.random.Generator
+    severity: str | None
+    size: str | None
+    number: str | None
+    dark: float  # 0 on very fair to 1 on black skin
+
+    @property
+    def grade(self) -> float:
+        """0.55 mild, 1 moderate or not said, 1.6 severe."""
+        return {"mild": 0.55, "severe": 1.6}.get(self.severity or "", 1.0)
+
+    @property
+    def scale(self) -> float:
+        """Size of lesions: 0.5 tiny, 1.8 large, 1 if not said."""
+        return {"tiny": 0.5, "large": 1.8}.get(self.size or "", 1.0)
+
+    def seed(self) -> int:
+        return int(self.rng.integers(1, 2**30))
+
+    def noise(self, frequency: float, octaves: int = 3) -> np.ndarray:
+        return fbm(self.points, frequency, self.seed(), octaves)
+
+    def places(self, count: int, apart: float = 0.0) -> np.ndarray:
+        """``count`` points of the skin (K, 3), at least ``apart`` metres from each other where there is room."""
+        chosen: list[np.ndarray] = []
+        probability = self.weight / self.weight.sum()
+        for _ in range(count * 12):
+            point = self.points[self.rng.choice(self.candidates, p=probability)]
+            if all(np.linalg.norm(point - other) >= apart for other in chosen):
+                chosen.append(point)
+            if len(chosen) == count:
+                break
+        return np.array(chosen)
+
+    def how_many(self, low: int, high: int) -> int:
+        if self.number == "single":
+            return 1
+        count = int(self.rng.integers(low, high + 1))
+        return max(count, 3) if self.number == "multiple" else count
+
+
+
+@dataclass
+class Lesions:
+    """Per point (N,): what the rash adds to the skin. ``mask`` is where a doctor would say "here it is"."""
+
+    blood: np.ndarray  # 0 normal, 1 frankly red
+    pigment: np.ndarray  # 0 normal, +1 twice the melanin, −1 none
+    height: np.ndarray  # metres
+    scale: np.ndarray  # 0–1, cover by white or silver scale
+    crust: np.ndarray  # 0–1, cover by dried blood or serum
+    pus: np.ndarray  # 0–1
+    gloss: np.ndarray  # added specular strength
+    mask: np.ndarray  # 0–1
+
+    @classmethod
+    def none(cls, n: int) -> Lesions:
+        return cls(*(np.zeros(n, np.float32) for _ in range(8)))
+
+
+RASHES: dict[str, Callable[[Patch], Lesions]] = {}
+
+
+def rash(name: str):
+    def register(function):
+        RASHES[name] = function
+        return function
+
+    return register
+
+
+def inside(distance: np.ndarray, softness: float) -> np.ndarray:
+    """1 within distance 1, 0 outside, over a border ``softness`` wide."""
+    return 1 / (1 + np.exp(np.clip((distance - 1) / softness, -30, 30)))
+
+
+def _plaques(patch: Patch, count: int, low: float, high: float, wobble: float, apart: float = 0.5):
+    """Centres and radii of plaques between ``low`` and ``high`` (shares of the frame), with an irregular distance."""
+    radii = patch.frame * patch.scale * patch.rng.uniform(low, high, count)
+    centres = patch.places(count, apart=apart * patch.frame * (low + high))
+    radii = np.sort(radii)[::-1][: len(centres)]
+    grain = 0.9 / (patch.frame * (low + high) / 2 * patch.scale)
+    distance, index = nearest_lesion(patch.points, centres, radii, wobble * patch.noise(grain, 4))
+    return distance, index, radii
+
+
+@rash("eczema")
+def eczema(patch: Patch) -> Lesions:
+    """Ill-defined erythema with papules, fine scale, excoriations; lichenified when severe; follicular on dark skin."""
+    out = Lesions.none(len(patch.points))
+    count = patch.how_many(1, 3 if patch.grade < 1.5 else 4)
+    distance, _, _ = _plaques(patch, count, 0.14, 0.25, 0.34)
+    area = inside(distance, 0.17)
+    mottled = np.clip(0.75 + 0.30 * patch.noise(55 * 0.15 / patch.frame, 4), 0, 1.5)
+    near, _, value = cells(patch.points, 330, patch.seed())
+    papules = np.clip(1 - near / 0.5, 0, 1) * (value < 0.30 + 0.35 * patch.grade * (0.4 + 0.6 * patch.dark))
+    spread = area + 0.5 * inside(distance / 1.35, 0.12) * (value < 0.25)
+    papules = papules * np.clip(spread, 0, 1)
+    out.blood = area * mottled * (0.40 + 0.28 * patch.grade) + 0.45 * papules
+    out.pigment = area * patch.dark * (0.25 + 0.2 * mottled)
+    flakes = np.clip(patch.noise(260, 3) - 0.3, 0, 1.2) * np.clip(patch.noise(60, 2) + 0.4, 0, 1)
+    out.scale = np.clip(area * flakes * (0.10 + 0.22 * patch.grade), 0, 0.5)
+    out.height = 0.00035 * papules + area * 0.00012 * patch.noise(500, 2)
+    if patch.severity == "severe":
+        ridge = 1 - np.abs(patch.noise(170, 2))
+        out.height += area * 0.00028 * np.clip(ridge, -0.5, 1)
+        out.pigment += area * 0.25
+    scratches = int(patch.rng.integers(3, 8) * patch.grade)
+    out.crust = area * _scratches(patch, scratches) * 0.9
+    out.mask = area
+    return out
+
+
+def _scratches(patch: Patch, count: int) -> np.ndarray:
+    """Linear excoriations: short streaks of crusted points, 0–1."""
+    out = np.zeros(len(patch.points), np.float32)
+    for start in patch.places(max(count, 1)):
+        direction = patch.rng.standard_normal(3)
+        steps = np.linspace(0, patch.rng.uniform(0.03, 0.09) * patch.frame, 9)[:, None]
+        line = start + direction / np.linalg.norm(direction) * steps
+        distance, _ = nearest_lesion(patch.points, line, np.full(len(line), max(0.0009, 0.006 * patch.frame)))
+        out = np.maximum(out, np.exp(-(distance**2)) * patch.rng.uniform(0.4, 1))
+    return out * np.clip(0.6 + 0.6 * patch.noise(300, 2), 0, 1)
+
+
+@rash("acne")
+def acne(patch: Patch) -> Lesions:
+    """Comedones, papules, pustules, nodules when severe, dark marks after them on dark skin; greasy shine."""
+    rng = patch.rng
+    count = {"mild": (9, 16), "severe": (38, 60)}.get(patch.severity or "", (18, 34))
+    count = patch.how_many(*count)
+    centres = patch.places(count, apart=0.011 * patch.frame / 0.15)
+    count = len(centres)
+    unit = np.clip(patch.frame / 0.16, 0.75, 1.6) * patch.scale
+    kind = rng.choice(4, count, p=[0.22, 0.42, 0.26, 0.10] if patch.severity != "severe" else [0.10, 0.38, 0.30, 0.22])
+    radius = unit * np.select(
+        [kind == 0, kind == 1, kind == 2, kind == 3],
+        [rng.uniform(0.0007, 0.0011, count), rng.uniform(0.0016, 0.0030, count), rng.uniform(0.0017, 0.0030, count), rng.uniform(0.0035, 0.0060, count)],
+    )  # fmt: skip
+    if count == 1:
+        kind[:], radius[:] = 2, unit * 0.0042
+    d, i = nearest_lesion(patch.points, centres, radius, 0.10 * patch.noise(500, 2))
+    comedo = kind[i] == 0
+    strength = rng.uniform(0.7, 1.25, count)[i]
+    bump, halo = np.exp(-(d**2) / 1.3), np.exp(-(d**2) / 6.5)
+    out = Lesions.none(len(patch.points))
+    out.blood = np.where(comedo, 0.1 * bump, (1.05 * bump + 0.42 * halo) * strength)
+    out.pigment = np.where(comedo, 2.2 * bump, halo * (0.10 + 0.75 * patch.dark) * strength)
+    out.height = bump * radius[i] * np.where(comedo, 0.15, 0.50)
+    out.pus = np.where((kind[i] == 2), np.exp(-((d / 0.62) ** 4)), 0) * 0.95
+    marks = patch.places(max(2, int(count * (0.3 + 0.6 * patch.dark))))
+    dm, _ = nearest_lesion(patch.points, marks, unit * rng.uniform(0.0015, 0.003, len(marks)), 0.1 * patch.noise(400, 2))
+    flat = np.exp(-(dm**2) / 1.2)
+    out.pigment += flat * (0.12 + 0.85 * patch.dark)
+    out.blood += flat * 0.35 * (1 - patch.dark)
+    out.gloss += 0.25
+    out.mask = np.clip(np.exp(-(d**2) / 2.5) * 1.4, 0, 1)
+    return out
+
+
+@rash("tinea")
+def tinea(patch: Patch) -> Lesions:
+    """Ringworm: rings with a raised, scaling, papular edge and a paler centre."""
+    count = patch.how_many(1, 2 if patch.grade < 1.5 else 4)
+    distance, index, radii = _plaques(patch, count, 0.15, 0.27, 0.17, apart=0.55)
+    thick = np.clip(0.0045 / radii, 0.10, 0.24)[index]
+    edge = np.exp(-(((distance - 0.92) / thick) ** 2))
+    beads = np.clip(0.65 + 0.55 * patch.noise(230, 2), 0, 1.6)
+    centre = inside(distance, 0.05)
+    out = Lesions.none(len(patch.points))
+    out.blood = (edge * (0.75 + 0.35 * beads) + centre * 0.22) * (0.55 + 0.45 * patch.grade)
+    out.pigment = centre * (0.06 + 0.40 * patch.dark) + edge * 0.30 * patch.dark
+    flakes = np.clip(0.45 + 0.45 * patch.noise(260, 3), 0, 1.2)
+    inner = np.exp(-(((distance - 0.78) / (thick * 1.0)) ** 2))
+    out.scale = np.clip((edge * 0.22 + inner * 0.48) * flakes + centre * 0.12 * np.clip(flakes - 0.6, 0, 1), 0, 0.6)
+    out.height = edge * 0.00045 * beads
+    out.mask = np.clip(centre + edge, 0, 1)
+    return out
+
+
+@rash("psoriasis")
+def psoriasis(patch: Patch) -> Lesions:
+    """Sharply bordered plaques, salmon to deep red, under thick silvery scale; violaceous or dark on dark skin."""
+    count = patch.how_many(2, {"mild": 3, "severe": 8}.get(patch.severity or "", 5))
+    distance, _, _ = _plaques(patch, count, 0.07, 0.21 if count > 1 else 0.26, 0.20, apart=0.35)
+    plaque = inside(distance, 0.035)
+    fine = np.clip(0.15 / patch.frame, 0.6, 1.3)
+    warped = patch.points + 0.0022 / fine * np.stack([patch.noise(150 * fine, 2) for _ in range(3)], 1)
+    near, second, value = cells(warped, 190 * fine, patch.seed())
+    crack = np.clip((second - near) * 5, 0, 1)
+    lamella = crack * np.clip(0.35 + 0.55 * value + 0.25 * patch.noise(420 * fine, 2), 0, 1)
+    cover = np.clip((1.12 - distance) * 2.6, 0, 1) * np.clip(0.85 + 0.5 * patch.noise(60 * fine, 3), 0.05, 1)
+    out = Lesions.none(len(patch.points))
+    out.blood = plaque * (0.95 + 0.2 * patch.grade) + 0.25 * np.exp(-(((distance - 1.05) / 0.08) ** 2))
+    out.pigment = plaque * 0.5 * patch.dark
+    out.scale = np.clip(plaque * cover * (0.25 + 0.75 * lamella) * (0.55 + 0.30 * patch.grade), 0, 0.93)
+    out.height = plaque * (0.0007 + 0.0004 * lamella * cover)
+    out.mask = plaque
+    return out
+
+
+@rash("urticaria")
+def urticaria(patch: Patch) -> Lesions:
+    """Wheals: smooth raised oedema, pale in the middle with a red flare, merging to maps; nothing on the surface."""
+    count = patch.how_many(5, {"mild": 8, "severe": 26}.get(patch.severity or "", 15))
+    distance, _, _ = _plaques(patch, count, 0.035, 0.12 if count > 1 else 0.2, 0.26, apart=0.12)
+    wheal, flare = inside(distance, 0.09), inside(distance / 1.28, 0.13)
+    pale = inside(distance / 0.72, 0.14)
+    out = Lesions.none(len(patch.points))
+    out.blood = flare * (0.70 + 0.20 * patch.grade) + 0.20 * wheal - 0.45 * pale * wheal
+    out.height = wheal * 0.0007 + 0.0004 * pale * wheal
+    out.gloss = 0.08 * wheal
+    out.mask = np.clip(wheal, 0, 1)
+    return out
+
+
+@rash("vitiligo")
+def vitiligo(patch: Patch) -> Lesions:
+    """Milk-white, sharply bordered, map-like loss of pigment; nothing raised; a darker rim at times."""
+    count = patch.how_many(2, {"mild": 3, "severe": 9}.get(patch.severity or "", 5))
+    distance, _, _ = _plaques(patch, count, 0.07, 0.24, 0.30, apart=0.3)
+    white = inside(distance, 0.03)
+    islands = np.clip(patch.noise(260, 2) - 1.35, 0, 1) * 3 * inside(distance, 0.2)
+    out = Lesions.none(len(patch.points))
+    out.pigment = -np.clip(white - islands, 0, 1) + 0.16 * np.exp(-(((distance - 1.12) / 0.1) ** 2))
+    out.scale = 0.28 * white  # not scale: chalk-white skin scatters more than pigment-free dermis in the model
+    out.mask = white
+    return out
+
+
+@rash("mole")
+def mole(patch: Patch) -> Lesions:
+    """Melanocytic naevus: round or oval, one even brown, soft regular border, flat or a little domed."""
+    count = 1 if patch.number != "multiple" else int(patch.rng.integers(4, 10))
+    radii = patch.scale * patch.rng.uniform(0.0026, 0.0044, count)
+    centres = patch.places(count, apart=0.012)
+    distance, index = nearest_lesion(patch.points, centres, radii[: len(centres)], 0.10 * patch.noise(200, 2))
+    body = inside(distance, 0.10)
+    tint = patch.rng.uniform(0.8, 1.5, count)[index]
+    out = Lesions.none(len(patch.points))
+    out.pigment = body * tint * (4.0 + 0.35 * patch.noise(900, 2)) * (1 + 0.4 * np.exp(-(distance**2) * 2))
+    out.blood = 0.12 * body
+    out.height = np.sqrt(np.clip(1 - distance**2, 0, 1)) * radii[index] * patch.rng.uniform(0.05, 0.35, count)[index]
+    out.mask = body
+    return out
+
+
+@rash("melanoma")
+def melanoma(patch: Patch) -> Lesions:
+    """Asymmetric, notched border, several colours (tan, brown, black, blue-grey, red), over 6 mm (the ABCD rule)."""
+    radius = patch.scale * patch.rng.uniform(0.0055, 0.0095)
+    centre = patch.places(1)
+    lobes = centre + patch.rng.normal(0, 0.55 * radius, (3, 3))
+    radii = radius * np.array([1.0, *patch.rng.uniform(0.45, 0.85, 3)])
+    distance, _ = nearest_lesion(patch.points, np.concatenate([centre, lobes]), radii, 0.20 * patch.noise(0.7 / radius, 3))
+    body = inside(distance, 0.08)
+    tan, black = patch.noise(0.8 / radius, 3), patch.noise(0.9 / radius, 3)
+    red = np.clip(patch.noise(0.7 / radius, 2) - 0.5, 0, 1)
+    pale = np.clip(patch.noise(0.8 / radius, 2) - 0.9, 0, 1)
+    out = Lesions.none(len(patch.points))
+    out.pigment = body * np.clip(4.2 + 2.2 * tan + 5.0 * np.clip(black, 0, 1.5) - 3.5 * pale, 0.4, 14)
+    out.blood = body * (0.25 + 1.6 * red)
+    out.height = body * radius * (0.06 + 0.22 * np.clip(black - 0.3, 0, 1)) + body * 0.0001 * patch.noise(700, 2)
+    out.crust = body * np.clip(red - 0.35, 0, 0.5) * (patch.severity == "severe")
+    out.mask = body
+    return out
+
+
+@rash("seborrheic keratosis")
+def seborrheic_keratosis(patch: Patch) -> Lesions:
+    """Stuck-on, waxy or warty brown plaque with a sharp edge, furrows and horn cysts."""
+    count = 1 if patch.number != "multiple" else int(patch.rng.integers(4, 9))
+    radii = patch.scale * patch.rng.uniform(0.0055, 0.0095, count)
+    centres = patch.places(count, apart=0.016)
+    distance, _ = nearest_lesion(patch.points, centres, radii[: len(centres)], 0.16 * patch.noise(180, 3))
+    body = inside(distance, 0.035)
+    near, second, value = cells(patch.points, 700, patch.seed())
+    warty = np.clip((second - near) * 2, 0, 1)
+    plugs = (near < 0.28) & (value < 0.16)
+    pearls = (near < 0.30) & (value > 0.88)
+    out = Lesions.none(len(patch.points))
+    out.pigment = body * (2.6 + 1.6 * (1 - warty) + 0.7 * patch.noise(300, 3) + 5 * plugs)
+    out.height = body * (0.0011 + 0.00045 * warty)
+    out.scale = body * (0.16 * np.clip(patch.noise(500, 2), 0, 1) + 0.5 * pearls)
+    out.gloss = 0.10 * body
+    out.mask = body
+    return out
