@@ -15,6 +15,7 @@ from assistant.suggestions import after_images, at, complete_sentence, familiar,
 from assistant.vocabulary import vocabulary
 
 CALLED = {"rash": "condition", "area": "body site", "tone": "skin tone", "number": "number of lesions"}
+#: Said wherever the assistant introduces itself.
 SYNTHETIC = "The images are synthetic and not for diagnosis."
 
 Reply = tuple[str, list[str]]
@@ -51,7 +52,10 @@ def not_in_vocabulary(slot: str, typed: str, near: str | None, frame: Frame, tra
     if near is None:
         return f"{lead} Please name another one.", [s for s in sites_of(frame, trained)]
     wording = f"{at(near)}" if slot == "area" else f"{near} skin"
-    return f"{lead} The nearest that I know is the {near}.", [wording[0].upper() + wording[1:], *sites_of(frame, trained)][:4]
+    return f"{lead} The nearest that I know is the {near}.", [
+        wording[0].upper() + wording[1:],
+        *sites_of(frame, trained),
+    ][:4]
 
 
 def sites_of(frame: Frame, trained: Trained | None) -> list[str]:
@@ -61,18 +65,14 @@ def sites_of(frame: Frame, trained: Trained | None) -> list[str]:
 
 
 def not_trained(slot: str, value: str, frame: Frame, trained: Trained) -> Reply:
-    """The checkpoint has not learnt ``value``: its nearest neighbours instead."""
+    """The checkpoint has not learnt ``value``: its nearest neighbours instead, as sentences said in full."""
     near = nearest(slot, value, trained)
     lead = f"The loaded model was not trained on {value}, so I draw nothing."
     if not near:
         return f"{lead} Another model may know it.", for_newcomers(trained)
-    first = {s: (getattr(frame, s) or (None,))[0] for s in ("rash", "area", "tone")}
-    sentences = [
-        complete_sentence(frame, **{**{s: v for s, v in first.items() if v is None or trained.knows(s, v)}, slot: other})
-        for other in near
-        if all(s == slot or v is None or trained.knows(s, v) for s, v in first.items())
-    ] if first["rash"] else []
-    return f"{lead} The nearest that it knows: {listed(near, 'or')}.", sentences or [near[0].capitalize()]
+    said = {s: v[0] for s in ("rash", "area", "tone") if (v := getattr(frame, s)) and trained.knows(s, v[0])}
+    sentences = [complete_sentence(frame, {**said, slot: other}) for other in near if slot == "rash" or "rash" in said]
+    return f"{lead} The nearest that it knows: {listed(near, 'or')}.", sentences or for_newcomers(trained)
 
 
 def too_many(wanted: int, limit: int, frame: Frame) -> Reply:
@@ -81,7 +81,7 @@ def too_many(wanted: int, limit: int, frame: Frame) -> Reply:
         f"That would be {wanted:,} images, and the chat draws at most {limit} a turn. I can draw {limit} of them here;"
         f" for the whole set, run `{command}`."
     )
-    return reply, [f"{limit} images", *naming(None)[:1]] if not frame.rash else [f"{limit} images"]
+    return reply, [f"{limit} images"]
 
 
 def bulk_sentence(frame: Frame) -> str:
@@ -129,9 +129,11 @@ def problem(code: str, frame: Frame, trained: Trained | None) -> Reply:
     if slot == "area" and frame.rash:
         return f"Those sites of {frame.rash[0]} contradict each other. Which one do you mean?", sites_of(frame, trained)
     if slot:
-        return f"That names the {CALLED.get(slot, slot)} in two ways that contradict each other. Which one do you mean?", [
-            f"{tone} skin".capitalize() for tone in known("tone", trained)[::2]
-        ] if slot == "tone" else naming(trained)
+        reply = (
+            f"That names the {CALLED.get(slot, slot)} in two ways that contradict each other. Which one do you mean?"
+        )
+        tones = [f"{tone} skin".capitalize() for tone in known("tone", trained)[1::2]]
+        return reply, tones if slot == "tone" else naming(trained)
     return "I could not make sense of that. Please say it in other words.", for_newcomers(trained)
 
 
@@ -164,7 +166,9 @@ REFUSALS = {
     "off_topic": "That is outside what I do: I only draw synthetic images of skin conditions. "
     "Name a condition, and if you like a body site and a skin tone.",
 }
-SOCIAL = "Happy to help. Tell me which skin condition you would like to see, and if you like where and on which skin tone."
+SOCIAL = (
+    "Happy to help. Tell me which skin condition you would like to see, and if you like where and on which skin tone."
+)
 
 
 def abilities(trained: Trained | None) -> str:
@@ -196,7 +200,9 @@ def question(parsed: ParsedTurn, requests: Sequence[ImageRequest], trained: Trai
     if said["tone"]:
         return Turn(act="answer", reply=about_tone(said["tone"][0]), suggestions=after_images(requests, trained))
     return Turn(
-        act="clarify", reply=f"Which condition do you mean? I know {listed(known('rash', trained))}.", suggestions=naming(trained)
+        act="clarify",
+        reply=f"Which condition do you mean? I know {listed(known('rash', trained))}.",
+        suggestions=naming(trained),
     )
 
 
@@ -228,7 +234,11 @@ def told(note: Note, topic: str | None, tones: Sequence[str]) -> str:
 def seen_at(area: str, trained: Trained | None) -> Turn:
     rashes = [rash for rash, note in notes().items() if area in note.areas and rash in known("rash", trained)]
     if not rashes:
-        return Turn(act="answer", reply=f"My notes name no condition that is typical {place(area)}.", suggestions=for_newcomers(trained))
+        return Turn(
+            act="answer",
+            reply=f"My notes name no condition that is typical {place(area)}.",
+            suggestions=for_newcomers(trained),
+        )
     return Turn(
         act="answer",
         reply=f"Typical {place(area)}: {listed(rashes)}.",
@@ -237,10 +247,9 @@ def seen_at(area: str, trained: Trained | None) -> Turn:
 
 
 def about_tone(tone: str) -> str:
-    scale = vocabulary().names("tone")
-    types = ("I", "II", "III", "IV", "V", "VI")
-    steps = listed(f"{name} ({fitzpatrick})" for name, fitzpatrick in zip(scale, types, strict=True))
-    return f"**{tone.capitalize()}** stands for Fitzpatrick type {types[scale.index(tone)]} here. The six tones: {steps}."
+    types = {name: vocabulary().entry("tone", name).fitzpatrick for name in vocabulary().names("tone")}
+    steps = listed(f"{name} ({fitzpatrick})" for name, fitzpatrick in types.items())
+    return f"**{tone.capitalize()}** stands for Fitzpatrick type {types[tone]} here. The six tones: {steps}."
 
 
 def vocabulary_of(trained: Trained | None) -> str:

@@ -43,14 +43,12 @@ class Conversation:
 
     def say(self, text: str, seed: int | None = None) -> Turn:
         """Answer one utterance. ``seed`` is used where the request would draw a new one."""
-        self.history, turn = respond(
-            self.history, self._parse(text), trained=self.trained, limit=self.limit, seed=seed
-        )
+        self.history, turn = respond(self.history, self._parse(text), trained=self.trained, limit=self.limit, seed=seed)
         return turn
 
     def dump(self) -> dict[str, Any]:
         """All that is needed to go on later, as JSON values."""
-        return self.history.model_dump(mode="json")
+        return self.history.model_dump(mode="json", round_trip=True)
 
     @classmethod
     def restore(cls, state: Mapping[str, Any], trained: Trained | None = None) -> Conversation:

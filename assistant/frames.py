@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from importlib.resources import files
-from itertools import product
+from itertools import pairwise, product
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -178,10 +178,17 @@ def chosen(frame: Frame, limit: int | None) -> list[dict[str, str | None]]:
     When exactly ``limit`` images are asked for and the combinations are more, an even choice of them.
     """
     said = [getattr(frame, slot) or (None,) for slot in VALUE_SLOTS]
-    if limit and frame.count == limit and not frame.each and frame.combinations() > limit:
-        picks = set(evenly(range(frame.combinations()), limit))
-        return [dict(zip(VALUE_SLOTS, c, strict=True)) for i, c in enumerate(product(*said)) if i in picks]
-    return [dict(zip(VALUE_SLOTS, combination, strict=True)) for combination in product(*said)]
+    combinations = list(product(*said))
+    if limit and frame.count == limit and not frame.each and len(combinations) > limit:
+        combinations = sample(combinations, limit)
+    return [dict(zip(VALUE_SLOTS, combination, strict=True)) for combination in combinations]
+
+
+def sample(values: Sequence, count: int) -> list:
+    """``count`` of ``values``, one from each of equal stretches, at a place in it that wanders (golden ratio), so that
+    the picks do not fall into step with a slot that repeats."""
+    starts = [i * len(values) // count for i in range(count + 1)]
+    return [values[a + int((b - a) * (i * 0.618 % 1))] for i, (a, b) in enumerate(pairwise(starts))]
 
 
 def total(frames: Sequence[Frame]) -> int:
@@ -199,7 +206,8 @@ def expand(
 
     Every combination has the frame's seed, so that image *i* of one can be compared with image *i* of another.
     """
-    assert frame.rash and frame.seed is not None
+    assert frame.rash, "a rash is never guessed"
+    assert frame.seed is not None, "a seed is drawn first"
     combinations = chosen(frame, limit)
     count = frame.count or 1
     shares = [count] * len(combinations) if frame.each else share(count, len(combinations))

@@ -48,7 +48,7 @@ def place(area: str) -> str:
 
 
 def lesions(size: str | None, how_many: str | None) -> str:
-    """ ("large", "single") → "a single large lesion"; empty when neither was said."""
+    """("large", "single") → "a single large lesion"; empty when neither was said."""
     words = " ".join(word for word in (how_many, size) if word)
     if not words:
         return ""

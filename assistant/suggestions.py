@@ -5,11 +5,11 @@ Each is a sentence that the parser understands and that is drawn or answered; a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from assistant.frames import Frame, Trained, known, nearest, site
 from assistant.notes import notes
-from assistant.schema import ImageRequest
+from assistant.schema import MAX_IMAGES_PER_TURN, ImageRequest
 from assistant.vocabulary import vocabulary
 
 #: First choices for newcomers: common, and different to look at. Chosen by eye.
@@ -45,14 +45,13 @@ def naming(trained: Trained | None) -> list[str]:
     return [name.capitalize() for name in familiar(trained)[:MANY]]
 
 
-def complete_sentence(frame: Frame, rash: str, area: str | None, tone: str | None) -> str:
-    """A request said in full: "2 images of severe acne on the face on fair skin"."""
+def complete_sentence(frame: Frame, values: Mapping[str, str]) -> str:
+    """``values`` of rash, area and tone, with the frame's count and severity: "2 images of severe acne on fair skin"."""
     severity = f"{frame.severity[0]} " if frame.severity else ""
-    where = f" {at(area)}" if area else ""
-    skin = f" on {tone} skin" if tone else ""
-    if frame.count and 1 < frame.count <= 20:
-        return f"{frame.count} images of {severity}{rash}{where}{skin}"
-    sentence = f"{severity}{rash}{where}{skin}"
+    where = f" {at(values['area'])}" if "area" in values else ""
+    skin = f" on {values['tone']} skin" if "tone" in values else ""
+    many = f"{frame.count} images of " if frame.count and 1 < frame.count <= MAX_IMAGES_PER_TURN else ""
+    sentence = f"{many}{severity}{values['rash']}{where}{skin}"
     return sentence[0].upper() + sentence[1:]
 
 

@@ -39,7 +39,9 @@ class Note(BaseModel):
         for slot, values in (("rash", (self.rash, *self.resembles)), ("area", self.areas)):
             strange = [value for value in values if value not in vocabulary().names(slot)]
             if strange or len(set(values)) != len(values):
-                raise ValueError(f"the note on {self.rash} has unknown or repeated values of {slot}: {strange or values}")
+                raise ValueError(
+                    f"the note on {self.rash} has unknown or repeated values of {slot}: {strange or values}"
+                )
         return self
 
 
@@ -55,5 +57,7 @@ def notes() -> dict[str, Note]:
     by_rash = {note.rash: note for note in loaded}
     expected = set(vocabulary().names("rash"))
     if len(by_rash) != len(loaded) or set(by_rash) != expected:
-        raise ValueError(f"notes and vocabulary differ: {sorted(expected ^ set(by_rash)) or 'a condition has two notes'}")
+        raise ValueError(
+            f"notes and vocabulary differ: {sorted(expected ^ set(by_rash)) or 'a condition has two notes'}"
+        )
     return by_rash

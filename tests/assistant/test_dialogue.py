@@ -201,7 +201,9 @@ class TestFollowUps:
         assert turn.act == "clarify" and not turn.requests and "darkest" in turn.reply
 
     def test_several_clauses(self, talk):
-        turn = talk({"rash": ("acne",), "area": ("chin",)}, {"rash": ("warts",), "area": ("thumb",), "tone": ("olive",)})
+        turn = talk(
+            {"rash": ("acne",), "area": ("chin",)}, {"rash": ("warts",), "area": ("thumb",), "tone": ("olive",)}
+        )
         assert [(r.rash, r.tone) for r in turn.requests] == [("acne", "olive"), ("warts", "olive")]
 
     def test_a_clause_without_a_rash_leans_on_the_one_before(self, talk):
@@ -349,7 +351,7 @@ class TestHistory:
     def test_survives_storage(self, talk):
         talk({**ECZEMA, "count": 2})
         talk({"tone": ("black",)}, mode="modify")
-        restored = History.model_validate_json(talk.history.model_dump_json())
+        restored = History.model_validate_json(talk.history.model_dump_json(round_trip=True))
         assert restored == talk.history
         talk.history = restored
         assert drawn(talk(mode="modify", targets=(2,))) == [(1, "eczema", "neck", "black", 101)]

@@ -40,7 +40,9 @@ def compared(request, line, seeds):
             assert request.seed - offset not in seeds.values(), f"{line}: not a new seed"
             seeds[letter] = request.seed - offset
         named = next((f"#{k}+{d}" for k, s in seeds.items() if 0 < (d := request.seed - s) < 100), f"#{request.seed}")
-        written += f" #{letter}{f'+{further}' if further else ''}" if seeds[letter] + offset == request.seed else f" {named}"
+        written += (
+            f" #{letter}{f'+{further}' if further else ''}" if seeds[letter] + offset == request.seed else f" {named}"
+        )
     return written
 
 
