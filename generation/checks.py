@@ -1,0 +1,63 @@
+"""What is looked at before a picture is called a result: the caption before, the pixels after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assistant.schema import VALUE_SLOTS, ImageRequest
+from generation import ita
+from generation.errors import CaptionError
+
+if TYPE_CHECKING:
+    import torch
+
+#: Standard deviation in grey levels (0 to 255) below which a picture shows nothing; by eye. Smooth skin without any
+#: lesion, the flattest thing that is asked for, has above 3.
+BLANK_DEVIATION = 1.0
+
+
+def check_caption(request: ImageRequest, tokenizer: Any) -> str:
+    """The canonical caption of a request, if it reads back into the same values and the text encoder reads all of it.
+
+    The check keeps two promises: nothing but recognised values reaches the text encoder, and nothing is cut off
+    without a word (Stable Diffusion drops what is beyond its limit).
+
+    Raises:
+        CaptionError
+    """
+    from assistant.caption import read_caption
+
+    caption = request.caption
+    values = read_caption(caption)
+    if any(values.get(slot) != getattr(request, slot) for slot in VALUE_SLOTS):
+        raise CaptionError(f"{caption!r} is not a canonical caption, so it is not drawn.")
+    tokens = len(tokenizer(caption, truncation=False)["input_ids"])
+    if tokens > tokenizer.model_max_length:
+        raise CaptionError(
+            f"{caption!r} is {tokens} tokens long, but this model's text encoder reads {tokenizer.model_max_length}."
+        )
+    return caption
+
+
+def failure(decoded: torch.Tensor) -> str | None:
+    """Why a decoded picture [3, height, width] in [-1, 1] is no result, in a few words; None when it is one."""
+    import torch
+
+    if not torch.isfinite(decoded).all():
+        return "the picture holds values that are not numbers"
+    if (decoded.float().clamp(-1, 1) * 127.5).std(dim=(1, 2)).max() < BLANK_DEVIATION:
+        return "the picture is blank"
+    return None
+
+
+def measured_tone(rgb: np.ndarray) -> dict[str, Any] | None:
+    """Colour of the skin in a picture [height, width, 3] (8-bit sRGB), None where too little skin shows.
+
+    ``ita`` in degrees and its colour class stand beside the tone that was asked for: a colour, never a Fitzpatrick
+    type. Lesions are not masked out, since nobody knows where a generated picture has them; the trimming in `ita`
+    leaves out most.
+    """
+    angle = ita.measure(rgb)
+    return None if angle is None else {"ita": round(angle, 1), "colour": ita.colour_class(angle)}

@@ -1,0 +1,235 @@
+"""A checkpoint ready to draw: requests in, pictures with their provenance out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assistant.schema import ImageRequest
+from generation import catalog, layout, provenance
+from generation.errors import CheckpointError, SamplingError
+from generation.sampling import Sampling
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionPipeline
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class GeneratedImage:
+    """One image of a request, or the reason why there is none."""
+
+    request: ImageRequest
+    #: Which image of the request, from 0.
+    index: int
+    seed: int
+    #: The provenance record, as in the PNG and the sidecar JSON.
+    sidecar: dict[str, Any] = field(repr=False)
+    image: Image.Image | None = field(default=None, repr=False)
+    #: The file's bytes, record included; re-encoding ``image`` would lose it.
+    png: bytes = field(default=b"", repr=False)
+    #: In a few words, why the picture is no result; None when it is one.
+    error: str | None = None
+
+    @property
+    def measured_ita(self) -> float | None:
+        """ITA in degrees of the skin as pictured: a colour, never a Fitzpatrick type."""
+        tone = self.sidecar.get("measured_tone")
+        return tone["ita"] if tone else None
+
+    def save(self, folder: Path) -> Path:
+        """Write PNG and sidecar JSON into ``folder``; returns the PNG's path. Raises `SaveError`."""
+        if self.error:
+            raise ValueError(f"Image {self.index} failed, so there is nothing to save: {self.error}.")
+        return provenance.save(self, folder)
+
+
+class Generator:
+    """One loaded checkpoint. Drawing is safe from several threads: they take turns, one micro-batch at a time."""
+
+    def __init__(self, checkpoint: catalog.Checkpoint, parts: layout.Layout, pipeline: StableDiffusionPipeline):
+        """Use `Generator.load`."""
+        self.checkpoint = checkpoint
+        self.card = checkpoint.card
+        self._layout = parts
+        self._pipeline = pipeline
+        self._lock = threading.Lock()
+        self.model: dict[str, Any] = _identity(checkpoint, parts)
+
+    @classmethod
+    def load(
+        cls,
+        model: str | Path = "embedded",
+        device: str = "auto",
+        *,
+        text_encoder: str | Path | None = None,
+        lora: str | Path | None = None,
+        dtype: str = "auto",
+    ) -> Generator:
+        """Load a checkpoint; this is where torch is imported (some seconds the first time).
+
+        Args:
+            model: a name or folder, see `generation.catalog`.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …
+            text_encoder: folder of a fine-tuned CLIP text encoder to use in place of the checkpoint's own.
+            lora: LoRA adapter, a ``.safetensors`` file or its folder; merged into the weights.
+            dtype: what the U-Net and the autoencoder compute in: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+
+        Raises:
+            CheckpointError: missing, damaged or incompatible; nothing has been run yet.
+        """
+        checkpoint = catalog.find(model)
+        parts = layout.read_layout(
+            checkpoint.folder, Path(text_encoder) if text_encoder else None, Path(lora) if lora else None
+        )
+        claimed = checkpoint.card.sha256
+        if claimed and claimed != layout.weights_sha256(checkpoint.folder):
+            raise CheckpointError(
+                f"{checkpoint.folder} is damaged or was changed: its weights are not those that {catalog.CARD} names."
+            )
+        from generation import loading
+
+        device = loading.pick_device(device)
+        pipeline = loading.load_pipeline(parts, device, loading.named_dtype(dtype, device))
+        return cls(checkpoint, parts, pipeline)
+
+    @property
+    def resolution(self) -> int:
+        """Side of the square image in pixels."""
+        return self.card.resolution or self._layout.resolution
+
+    def sampling(
+        self, steps: int | None = None, guidance_scale: float | None = None, batch_size: int | None = None
+    ) -> Sampling:
+        """Settings as given, else as the checkpoint's card says. Raises `SamplingError` when out of range."""
+        from generation import sampling
+
+        chosen = Sampling(
+            steps=self.card.steps if steps is None else steps,
+            guidance_scale=float(self.card.guidance_scale if guidance_scale is None else guidance_scale),
+            guidance_rescale=self.card.guidance_rescale,
+            batch_size=1 if batch_size is None else batch_size,
+            resolution=self.resolution,
+        )
+        sampling.check(chosen, self._pipeline)
+        return chosen
+
+    def record(self, request: ImageRequest, index: int, sampling: Sampling) -> dict[str, Any]:
+        """The provenance record that image ``index`` will have, but for what is measured on it."""
+        settings = {
+            **sampling.record(),
+            "scheduler": type(self._pipeline.scheduler).__name__,
+            "device": self._pipeline.device.type,
+            "dtype": str(self._pipeline.unet.dtype).removeprefix("torch."),
+        }
+        return provenance.record(request, index, self.model, settings)
+
+    def draw(
+        self,
+        request: ImageRequest,
+        *,
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        batch_size: int | None = None,
+        indices: Iterable[int] | None = None,
+        on_step: Callable[[int, int, int], None] | None = None,
+        cancelled: threading.Event | Callable[[], bool] | None = None,
+    ) -> Iterator[GeneratedImage]:
+        """Draw the images of a request, each yielded as soon as it is done.
+
+        Image *i* comes from its own seed (``request.image_seeds()[i]``) and has the same bits whether it is drawn
+        alone or with the others, on the same machine and with the same settings.
+
+        Args:
+            steps, guidance_scale: as the checkpoint's card says by default.
+            batch_size: images at a time, 1 by default. More is faster on a GPU and no faster on a CPU; a micro-batch
+                that is not full costs as much as a full one.
+            indices: which images of the request, all by default.
+            on_step: called with (images done, step, steps) after every step.
+            cancelled: an event, or a function, asked at every step and while waiting for another thread's turn; when
+                it says yes the iterator ends, and images already yielded stay valid.
+
+        Raises:
+            CaptionError, SamplingError: before anything is drawn, when the first image is asked for.
+        """
+        from generation import checks, sampling
+
+        chosen = self.sampling(steps, guidance_scale, batch_size)
+        caption = checks.check_caption(request, self._pipeline.tokenizer)
+        stop = _asker(cancelled)
+        done = 0
+
+        def progress(step: int, total: int) -> None:
+            if on_step:
+                on_step(done, step, total)
+
+        for batch in _batches(_indices(request, indices), chosen.batch_size):
+            seeds = [None if index is None else request.image_seeds()[index] for index in batch]
+            if not _acquire(self._lock, stop):
+                return
+            try:
+                pictures = sampling.draw_batch(self._pipeline, caption, seeds, chosen, progress, stop)
+            except sampling.Stopped:
+                return
+            finally:
+                self._lock.release()
+            for index, decoded in zip(batch, pictures, strict=True):
+                if index is not None:
+                    done += 1
+                    yield self._finish(request, index, chosen, decoded)
+
+    def _finish(self, request: ImageRequest, index: int, chosen: Sampling, decoded: Any) -> GeneratedImage:
+        """Check a decoded picture and wrap it up with its record."""
+        from PIL import Image
+
+        from generation import checks, sampling
+
+        sidecar = self.record(request, index, chosen)
+        seed = sidecar["seed"]
+        if error := checks.failure(decoded):
+            return GeneratedImage(request, index, seed, {**sidecar, "error": error}, error=error)
+        rgb = sampling.to_rgb(decoded)
+        sidecar["measured_tone"] = checks.measured_tone(rgb)
+        image = Image.fromarray(rgb)
+        return GeneratedImage(request, index, seed, sidecar, image, provenance.encode_png(image, sidecar))
+
+
+def _identity(checkpoint: catalog.Checkpoint, parts: layout.Layout) -> dict[str, Any]:
+    """Name and hash of the model, and of what was put in place of its parts."""
+    identity: dict[str, Any] = {"name": checkpoint.name, "sha256": layout.weights_sha256(checkpoint.folder)}
+    if parts.text_encoder.folder != checkpoint.folder / "text_encoder":
+        identity["text_encoder_sha256"] = parts.text_encoder.sha256
+    if parts.lora:
+        identity["lora_sha256"] = layout.file_sha256(parts.lora)
+    return identity
+
+
+def _indices(request: ImageRequest, indices: Iterable[int] | None) -> list[int]:
+    wanted = list(range(request.count)) if indices is None else sorted(set(indices))
+    if wanted and not 0 <= wanted[0] <= wanted[-1] < request.count:
+        raise SamplingError(f"There is no image {wanted[-1]} in a request for {request.count} (counted from 0).")
+    return wanted
+
+
+def _batches(indices: list[int], size: int) -> Iterator[list[int | None]]:
+    """Micro-batches of ``size`` places; image *i* has place ``i % size``, places without an image are None."""
+    wanted = set(indices)
+    for first in sorted({index - index % size for index in indices}):
+        yield [index if index in wanted else None for index in range(first, first + size)]
+
+
+def _asker(cancelled: threading.Event | Callable[[], bool] | None) -> Callable[[], bool]:
+    if cancelled is None:
+        return lambda: False
+    return cancelled.is_set if isinstance(cancelled, threading.Event) else cancelled
+
+
+def _acquire(lock: threading.Lock, stop: Callable[[], bool]) -> bool:
+    """Wait for the pipeline, but not longer than the person does."""
+    while not stop():
+        if lock.acquire(timeout=0.1):
+            return True
+    return False

@@ -1,0 +1,205 @@
+"""From a checked layout to a ready pipeline on a device. Imports torch and diffusers when called, not before.
+
+Precision: the text encoder, the latents and the scheduler stay in float32; the U-Net and the autoencoder run in
+bfloat16 where the processor multiplies it natively. A scheduler that steps in bfloat16 rounds every step to three
+digits, and noise drawn in bfloat16 is other noise: this way the same seed gives nearly the same picture on machines
+with and without bfloat16.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from generation import offline
+from generation.errors import CheckpointError
+from generation.layout import Layout, Part, header
+
+if TYPE_CHECKING:
+    import torch
+    from diffusers import StableDiffusionPipeline
+
+
+def pick_device(device: str) -> str:
+    """``auto`` is the first CUDA device, else the CPU. Raises `CheckpointError` for a device that is not there."""
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise CheckpointError(f"The device {device!r} cannot be used here; 'cpu' always can.") from error
+    return device
+
+
+def pick_dtype(device: str) -> torch.dtype:
+    """bfloat16 where it is native (AVX512-BF16, AMX, CUDA from Ampere on), else float32; float16 on older CUDA.
+
+    On a CPU with AVX512-BF16 it draws 256×256 images in two thirds of the time of float32 (``bench_generate.py``);
+    elsewhere bfloat16 is emulated and slower.
+    """
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    if device != "cpu":
+        return torch.float32
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    native = any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+    return torch.bfloat16 if native else torch.float32
+
+
+def named_dtype(name: str, device: str) -> torch.dtype:
+    """``auto`` is `pick_dtype`; else float32, bfloat16 or float16."""
+    import torch
+
+    if name == "auto":
+        return pick_dtype(device)
+    if name not in ("float32", "bfloat16", "float16"):
+        raise CheckpointError(f"There is no number type {name!r}; choose auto, float32, bfloat16 or float16.")
+    return getattr(torch, name)
+
+
+def load_pipeline(layout: Layout, device: str, dtype: torch.dtype) -> StableDiffusionPipeline:
+    """Build the pipeline. No safety checker is loaded: its black images would pass for results, and the closed
+    vocabulary of captions is what keeps requests to skin.
+
+    Raises:
+        CheckpointError: weights that do not match their config, an unusable scheduler or an adapter that fits nowhere.
+    """
+    offline.prepare()
+    import diffusers
+    import torch
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    _silence()
+    vae_class = getattr(diffusers, layout.vae_class)
+    unet = _model(diffusers.UNet2DConditionModel, layout.unet)
+    vae = _model(vae_class, layout.vae)
+    text_encoder = _model(CLIPTextModel, layout.text_encoder)
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(layout.tokenizer, local_files_only=True)
+    except Exception as error:  # the tokenizers library raises bare Exception for a bad file
+        raise CheckpointError(f"{layout.tokenizer} is damaged: {_reason(error)}.") from error
+    tokenizer.model_max_length = layout.tokens
+    pipeline = diffusers.StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=_scheduler(layout),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    if layout.lora:
+        _add_lora(pipeline, layout)
+    try:
+        pipeline.to(device)
+    except torch.OutOfMemoryError as error:
+        raise CheckpointError(f"The model does not fit into the memory of {device}; try --device cpu.") from error
+    run_in(unet, dtype)
+    vae.to(dtype=dtype)
+    if device == "cpu":  # convolutions are faster with the channels last in memory
+        unet.to(memory_format=torch.channels_last)
+        vae.to(memory_format=torch.channels_last)
+    return pipeline
+
+
+def run_in(unet: Any, dtype: torch.dtype) -> None:
+    """Let the U-Net compute in ``dtype`` while everything around it stays in float32."""
+    import torch
+
+    if dtype == torch.float32:
+        return
+
+    def lower(_module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        def cast(value: Any) -> Any:
+            return value.to(dtype) if torch.is_tensor(value) and value.is_floating_point() else value
+
+        return (cast(args[0]), *args[1:]), {name: cast(value) for name, value in kwargs.items()}
+
+    def raise_again(_module: Any, _args: tuple, output: Any) -> Any:
+        return tuple(value.float() for value in output)
+
+    unet.to(dtype=dtype)
+    unet.register_forward_pre_hook(lower, with_kwargs=True)
+    unet.register_forward_hook(raise_again)
+
+
+def _model(kind: Any, part: Part) -> Any:
+    """Load one model; weights that the config needs and the file lacks are an error, not random numbers."""
+    arguments = {"variant": part.variant} if part.variant else {}
+    try:
+        model, info = kind.from_pretrained(
+            part.folder,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **arguments,
+        )
+    except Exception as error:  # OSError, ValueError, RuntimeError, KeyError, TypeError: all mean the same here
+        raise CheckpointError(f"{part.folder} cannot be loaded: {_reason(error)}.") from error
+    missing = sorted(name for name in info["missing_keys"] if not name.endswith("position_ids"))
+    if missing or info.get("mismatched_keys"):
+        raise CheckpointError(
+            f"{part.folder}: the weights do not match its config.json "
+            f"({len(missing)} tensors are missing, such as {missing[0]})."
+            if missing
+            else f"{part.folder}: the weights do not match its config.json (sizes differ)."
+        )
+    return model.float().eval().requires_grad_(False)
+
+
+def _scheduler(layout: Layout) -> Any:
+    import json
+
+    import diffusers
+
+    name = json.loads((layout.scheduler / "scheduler_config.json").read_bytes()).get("_class_name")
+    kind = getattr(diffusers, str(name), None)
+    if kind is None or not hasattr(kind, "scale_model_input"):
+        raise CheckpointError(f"{layout.scheduler}: a {name} does not run in StableDiffusionPipeline.")
+    try:
+        return kind.from_pretrained(layout.scheduler, local_files_only=True)
+    except Exception as error:
+        raise CheckpointError(f"{layout.scheduler} cannot be loaded: {_reason(error)}.") from error
+
+
+def _add_lora(pipeline: Any, layout: Layout) -> None:
+    """Merge the adapter into the weights, after checking that every one of its layers found its place."""
+    wanted = {name.rsplit(".lora_", 1)[0] for name in header(layout.lora) if ".lora_" in name}
+    try:
+        pipeline.load_lora_weights(layout.lora.parent, weight_name=layout.lora.name, local_files_only=True)
+        found = sum(
+            name.endswith("lora_A.default_0") or name.endswith("lora_A.default")
+            for model in (pipeline.unet, pipeline.text_encoder)
+            for name, _ in model.named_modules()
+        )
+    except Exception as error:  # peft and diffusers raise many kinds; each message names the first misfit
+        raise CheckpointError(f"The LoRA adapter {layout.lora} does not fit this model: {_reason(error)}.") from error
+    if found != len(wanted) or not wanted:
+        raise CheckpointError(
+            f"The LoRA adapter {layout.lora} does not fit this model: {found} of its {len(wanted)} layers found a place."
+        )
+    pipeline.fuse_lora()
+    pipeline.unload_lora_weights()
+
+
+def _silence() -> None:
+    """The libraries' loading bars and deprecation notes are not for a person in a chat."""
+    import diffusers
+    import transformers
+
+    diffusers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="diffusers")
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__).rstrip(".:")

@@ -1,0 +1,114 @@
+"""Drawing latents and decoding them: one micro-batch at a time, one random generator an image.
+
+Kernels add up in another order when the batch has another size, so the last bits of image 3 drawn in a batch of 4
+differ from those of image 3 drawn alone. Therefore a micro-batch always has the same size, and an image always the
+same place in it: alone means that the other places are filled with copies and thrown away. With the default size 1
+nothing is wasted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from generation.errors import SamplingError
+
+if TYPE_CHECKING:
+    import torch
+    from diffusers import StableDiffusionPipeline
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a picture is drawn, next to what is on it."""
+
+    steps: int
+    #: Classifier-free guidance (Ho and Salimans 2022); 1 or less is without, at half the cost.
+    guidance_scale: float
+    guidance_rescale: float
+    #: Size of a micro-batch; part of the record, since other sizes change the last bits.
+    batch_size: int
+    #: Side of the square image in pixels.
+    resolution: int
+
+    def record(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Stopped(Exception):
+    """Raised inside the pipeline to leave it between two steps."""
+
+
+def check(sampling: Sampling, pipeline: StableDiffusionPipeline) -> None:
+    """Raises `SamplingError` for settings that this pipeline cannot run with."""
+    most = pipeline.scheduler.config.num_train_timesteps
+    if not 1 <= sampling.steps <= most:
+        raise SamplingError(f"The number of steps is {sampling.steps}; it must be from 1 to {most}.")
+    if not 0 <= sampling.guidance_scale <= 30:
+        raise SamplingError(f"The guidance is {sampling.guidance_scale:g}; it must be from 0 to 30.")
+    if not 1 <= sampling.batch_size <= 256:
+        raise SamplingError(f"The batch size is {sampling.batch_size}; it must be from 1 to 256.")
+
+
+def draw_batch(
+    pipeline: StableDiffusionPipeline,
+    caption: str,
+    seeds: Sequence[int | None],
+    sampling: Sampling,
+    on_step: Callable[[int, int], None],
+    cancelled: Callable[[], bool],
+) -> list[torch.Tensor | None]:
+    """Draw one micro-batch.
+
+    Args:
+        caption: canonical caption, all that the text encoder sees.
+        seeds: ``sampling.batch_size`` seeds; None is an empty place.
+        on_step: called with (step from 1, number of steps) after every denoising step.
+        cancelled: asked after every step.
+
+    Returns:
+        For every place a decoded picture, float32 [3, height, width] nominally in [-1, 1], or None for an empty place.
+
+    Raises:
+        Stopped: ``cancelled`` said so.
+        SamplingError: not enough memory.
+    """
+    import torch
+
+    def after_step(pipe: Any, step: int, _timestep: Any, tensors: dict) -> dict:
+        on_step(step + 1, pipe.num_timesteps)
+        if cancelled():
+            raise Stopped
+        return tensors
+
+    filler = next(seed for seed in seeds if seed is not None)
+    generators = [torch.Generator("cpu").manual_seed(filler if seed is None else seed) for seed in seeds]
+    try:
+        latents = pipeline(
+            [caption] * len(seeds),
+            generator=generators,
+            num_inference_steps=sampling.steps,
+            guidance_scale=sampling.guidance_scale,
+            guidance_rescale=sampling.guidance_rescale,
+            height=sampling.resolution,
+            width=sampling.resolution,
+            callback_on_step_end=after_step,
+            output_type="latent",
+        ).images
+        with torch.inference_mode():
+            scaled = (latents / pipeline.vae.config.scaling_factor).to(pipeline.vae.dtype)
+            decoded = pipeline.vae.decode(scaled, return_dict=False)[0].float().cpu()
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise SamplingError(
+            f"There is not enough memory for {len(seeds)} images of {sampling.resolution} pixels at a time."
+        ) from error
+    return [None if seed is None else picture for seed, picture in zip(seeds, decoded, strict=True)]
+
+
+def to_rgb(decoded: torch.Tensor) -> Any:
+    """8-bit sRGB [height, width, 3] (numpy) of a decoded picture [3, height, width] in [-1, 1]."""
+    import torch
+
+    levels = ((decoded.clamp(-1, 1) + 1) * 127.5).round()
+    return levels.to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
