@@ -11,7 +11,7 @@ from assistant.frames import Frame, Trained, known, nearest
 from assistant.notes import Note, notes
 from assistant.replies import listed, place, quoted
 from assistant.schema import MAX_IMAGES_PER_TURN, VALUE_SLOTS, ImageRequest, ParsedTurn, Turn
-from assistant.suggestions import after_images, at, complete_sentence, familiar, for_newcomers, naming
+from assistant.suggestions import after_images, complete_sentence, familiar, for_newcomers, naming
 from assistant.vocabulary import vocabulary
 
 CALLED = {"rash": "condition", "area": "body site", "tone": "skin tone", "number": "number of lesions"}
@@ -51,7 +51,7 @@ def not_in_vocabulary(slot: str, typed: str, near: str | None, frame: Frame, tra
         return f"{lead} The nearest that I know is {near}.", [rash.capitalize() for rash in choices]
     if near is None:
         return f"{lead} Please name another one.", [s for s in sites_of(frame, trained)]
-    wording = f"{at(near)}" if slot == "area" else f"{near} skin"
+    wording = f"{place(near)}" if slot == "area" else f"{near} skin"
     return f"{lead} The nearest that I know is the {near}.", [
         wording[0].upper() + wording[1:],
         *sites_of(frame, trained),
@@ -61,7 +61,7 @@ def not_in_vocabulary(slot: str, typed: str, near: str | None, frame: Frame, tra
 def sites_of(frame: Frame, trained: Trained | None) -> list[str]:
     """Usual sites of the frame's condition, as answers to click."""
     areas = notes()[frame.rash[0]].areas if frame.rash else ("face", "elbow", "back", "hand")
-    return [at(area).capitalize() for area in areas if area in known("area", trained)][:3]
+    return [place(area).capitalize() for area in areas if area in known("area", trained)][:3]
 
 
 def not_trained(slot: str, value: str, frame: Frame, trained: Trained) -> Reply:
@@ -219,16 +219,22 @@ def about(rashes: Sequence[str], topic: str | None, tones: Sequence[str], traine
 def told(note: Note, topic: str | None, tones: Sequence[str]) -> str:
     """One condition in two or three sentences, by what was asked."""
     scale = vocabulary().names("tone")
-    dark = any(scale.index(tone) >= scale.index("olive") for tone in tones)
-    parts = {
-        "site": [note.sites],
-        "cause": [note.about],
-        "tone": [f"On light skin: {note.appearance}", f"On dark skin: {note.dark_skin}"],
-        "appearance": [note.appearance, f"On dark skin: {note.dark_skin}"],
-    }.get(topic or "", [note.about, note.appearance, f"On dark skin: {note.dark_skin}", f"Usual sites: {note.sites}"])
-    if topic in ("appearance", "tone") and dark:
-        parts = [f"On dark skin: {note.dark_skin}", f"On light skin: {note.appearance}"]
+    light, dark = f"On light skin: {lowered(note.appearance)}", f"On dark skin: {lowered(note.dark_skin)}"
+    sites = f"Usual sites: {lowered(note.sites)}"
+    if topic in ("appearance", "tone") and any(scale.index(tone) >= scale.index("olive") for tone in tones):
+        parts = [dark, light]
+    else:
+        parts = {
+            "site": [sites],
+            "cause": [note.about],
+            "tone": [light, dark],
+            "appearance": [note.appearance, dark],
+        }.get(topic or "", [note.about, note.appearance, dark, sites])
     return f"**{note.rash.capitalize()}.** {' '.join(parts)}"
+
+
+def lowered(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
 
 
 def seen_at(area: str, trained: Trained | None) -> Turn:
@@ -242,7 +248,7 @@ def seen_at(area: str, trained: Trained | None) -> Turn:
     return Turn(
         act="answer",
         reply=f"Typical {place(area)}: {listed(rashes)}.",
-        suggestions=[f"{rash} {at(area)}".capitalize() for rash in rashes[:3]],
+        suggestions=[f"{rash} {place(area)}".capitalize() for rash in rashes[:3]],
     )
 
 

@@ -42,6 +42,7 @@ class State(BaseModel):
     #: What was last drawn: as said, and as complete requests.
     frames: tuple[Frame, ...] = ()
     requests: tuple[ImageRequest, ...] = ()
+    assumed: tuple[Assumption, ...] = ()
     #: Skin tones that were last named.
     tone: tuple[str, ...] = ()
     #: A request that waits for something ("on black skin": which condition?).
@@ -176,11 +177,17 @@ def requested(
     assumed = [*carried, *assumed]
     again = frames == state.frames
     said_tones = tuple(dict.fromkeys(tone for frame in frames for tone in frame.tone))
-    after = State(frames=frames, requests=tuple(requests), tone=said_tones or state.tone, draws=draws)
-    if again and not state.pending:
-        after = state
-    lead = understood(requests, state, frames, again)
-    reply = " ".join([lead, *assumptions(assumed), *extra])
+    after = State(
+        frames=frames,
+        requests=tuple(requests),
+        assumed=tuple(assumed),
+        tone=said_tones or state.tone,
+        draws=draws,
+    )
+    if again:
+        after = state.model_copy(update={"pending": (), "waits": ""})
+    news = [assumption for assumption in assumed if assumption not in state.assumed]
+    reply = " ".join([understood(requests, state, again), *assumptions(news), *extra])
     return history.push(after), Turn(
         act="generate",
         requests=requests,
@@ -414,11 +421,11 @@ def capped(frames: Sequence[Frame], limit: int) -> bool:
 # ── what is said about it ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def understood(requests: Sequence[ImageRequest], state: State, frames: Sequence[Frame], again: bool) -> str:
+def understood(requests: Sequence[ImageRequest], state: State, again: bool) -> str:
     """First sentence of the answer to a request."""
     text = described(requests)
-    if again and state.requests:
-        return f"The same again, from the same {'seed' if len(requests) == 1 else 'seeds'}: {text}."
+    if again:
+        return f"The same again, from the same seed: {text}."
     seeds = {request.seed for request in requests}
     kept = {seed for request in state.requests for seed in request.image_seeds()}
     if state.requests and seeds <= kept:

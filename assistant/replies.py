@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from assistant.schema import VALUE_SLOTS, Assumption, ImageRequest
+from assistant.schema import Assumption, ImageRequest
 
 #: Longest piece of the user's text that is quoted back, in characters; chosen by eye.
 QUOTED = 40
@@ -42,9 +42,13 @@ def number(count: int) -> str:
     return "one image" if count == 1 else f"{count} images"
 
 
+#: Sites that "on the" does not suit.
+PREPOSITIONS = {"groin": "in the", "armpit": "in the", "waist": "at the"}
+
+
 def place(area: str) -> str:
-    """ "elbow" → "at the elbow"; "between the toes" stays."""
-    return area if area.startswith("between") else f"at the {area}"
+    """ "elbow" → "on the elbow"; "between the toes" stays."""
+    return area if area.startswith("between") else f"{PREPOSITIONS.get(area, 'on the')} {area}"
 
 
 def lesions(size: str | None, how_many: str | None) -> str:
@@ -63,29 +67,35 @@ def subject(request: ImageRequest) -> str:
 
 
 def described(requests: Sequence[ImageRequest]) -> str:
-    """All requests in one phrase: "6 images of eczema at the elbow, on very fair, fair, … and black skin"."""
+    """All requests in one phrase: "6 images of eczema on the elbow on very fair, fair, … and black skin"."""
     total = sum(request.count for request in requests)
     if len(requests) == 1:
         return f"{number(total)} of {subject(requests[0])}"
-    said = {slot: tuple(dict.fromkeys(getattr(r, slot) for r in requests)) for slot in VALUE_SLOTS}
-    grid = 1
-    for values in said.values():
-        grid *= len(values)
-    plain = all(len(said[slot]) == 1 for slot in ("severity", "size", "number"))
-    counts = {request.count for request in requests}
-    if grid == len(requests) and plain:
-        severity = f"{said['severity'][0]} " if said["severity"][0] else ""
-        places = listed(place(area) for area in said["area"])
-        tones = listed(said["tone"])
-        end = lesions(said["size"][0], said["number"][0])
-        each = "" if counts == {1} else f", {counts.pop()} of each" if len(counts) == 1 else ""
-        return f"{number(total)} of {severity}{listed(said['rash'])} {places} on {tones} skin{end}{each}"
+    tones = list(dict.fromkeys(request.tone for request in requests))
+    pairs = list(dict.fromkeys((request.rash, request.area) for request in requests))
+    others = {(request.severity, request.size, request.number) for request in requests}
+    if len(pairs) * len(tones) == len(requests) and len(others) == 1:
+        severity, size, how_many = others.pop()
+        kind = f"{severity} " if severity else ""
+        counts = {request.count for request in requests}
+        each = f", {counts.pop()} of each" if len(counts) == 1 and total > len(requests) else ""
+        return f"{number(total)} of {kind}{sites_listed(pairs)} on {listed(tones)} skin{lesions(size, how_many)}{each}"
     if len(requests) <= 4:
-        return listed((f"{number(r.count)} of {subject(r)}" for r in requests), "and")
-    rashes = listed(said["rash"]) if len(said["rash"]) <= 6 else f"{len(said['rash'])} conditions"
-    parts = [f"{number(total)} of {rashes}"]
-    parts += [f"{len(said[slot])} {slot}s" for slot in ("area", "tone") if len(said[slot]) > 1]
-    return ", over ".join(parts[:2]) + (f" and {parts[2]}" if len(parts) > 2 else "")
+        return listed(f"{number(request.count)} of {subject(request)}" for request in requests)
+    return f"{number(total)} of {sites_listed(pairs)}, {len(requests)} combinations in all"
+
+
+def sites_listed(pairs: Sequence[tuple[str, str]]) -> str:
+    """(rash, area) pairs: "eczema and psoriasis on the elbow and on the knee", or each with its own site."""
+    rashes = list(dict.fromkeys(rash for rash, _ in pairs))
+    areas = list(dict.fromkeys(area for _, area in pairs))
+    if len(rashes) * len(areas) == len(pairs):
+        rash = listed(rashes) if len(rashes) <= 6 else f"{len(rashes)} conditions"
+        where = listed(place(area) for area in areas) if len(areas) <= 6 else f"on {len(areas)} sites"
+        return f"{rash} {where}"
+    if len(pairs) <= 4:
+        return listed(f"{rash} {place(area)}" for rash, area in pairs)
+    return listed(rashes) if len(rashes) <= 6 else f"{len(rashes)} conditions"
 
 
 def assumptions(assumed: Sequence[Assumption]) -> list[str]:

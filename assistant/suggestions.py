@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from assistant.frames import Frame, Trained, known, nearest, site
 from assistant.notes import notes
+from assistant.replies import place
 from assistant.schema import MAX_IMAGES_PER_TURN, ImageRequest
 from assistant.vocabulary import vocabulary
 
@@ -18,16 +19,12 @@ FAMILIAR = ("eczema", "psoriasis", "acne", "tinea", "urticaria", "vitiligo")
 MANY = 4
 
 
-def at(area: str) -> str:
-    return area if area.startswith("between") else f"on the {area}"
-
-
 def for_newcomers(trained: Trained | None) -> list[str]:
     """Complete first requests that show what can be said."""
     rashes = familiar(trained)
     tones = known("tone", trained)
     sentences = [
-        f"A few images of {rashes[0]} {at(site(rashes[0], Frame(), trained))} on {tones[len(tones) // 4]} skin",
+        f"A few images of {rashes[0]} {place(site(rashes[0], Frame(), trained))} on {tones[len(tones) // 4]} skin",
         f"Severe {rashes[1 % len(rashes)]} on every skin tone",
         f"{rashes[2 % len(rashes)]} on {tones[-1]} skin".capitalize(),
         f"What does {rashes[0]} look like on dark skin?",
@@ -48,7 +45,7 @@ def naming(trained: Trained | None) -> list[str]:
 def complete_sentence(frame: Frame, values: Mapping[str, str]) -> str:
     """``values`` of rash, area and tone, with the frame's count and severity: "2 images of severe acne on fair skin"."""
     severity = f"{frame.severity[0]} " if frame.severity else ""
-    where = f" {at(values['area'])}" if "area" in values else ""
+    where = f" {place(values['area'])}" if "area" in values else ""
     skin = f" on {values['tone']} skin" if "tone" in values else ""
     many = f"{frame.count} images of " if frame.count and 1 < frame.count <= MAX_IMAGES_PER_TURN else ""
     sentence = f"{many}{severity}{values['rash']}{where}{skin}"
@@ -70,7 +67,7 @@ def after_images(requests: Sequence[ImageRequest], trained: Trained | None) -> l
         sentences.append(f"The last one again, but {'milder' if last.severity == 'severe' else 'more severe'}")
     elsewhere = [a for a in notes()[last.rash].areas if a in known("area", trained) and a != last.area]
     if elsewhere and len({request.area for request in requests}) == 1:
-        sentences.append(f"Same but {at(elsewhere[0])}")
+        sentences.append(f"Same but {place(elsewhere[0])}")
     if len(shown) == 1:
         sentences.append("Milder" if last.severity == "severe" else "More severe")
     alike = nearest("rash", last.rash, trained, many=1)

@@ -378,7 +378,7 @@ class TestNoImages:
         assert talk(intent="empty").act == "clarify"
 
     @pytest.mark.parametrize(
-        ("topic", "piece"), [("appearance", "silvery"), ("site", "Elbows"), ("tone", "iolaceous"), (None, "disease")]
+        ("topic", "piece"), [("appearance", "silvery"), ("site", "elbows"), ("tone", "iolaceous"), (None, "disease")]
     )
     def test_question(self, talk, topic, piece):
         turn = talk({"rash": ("psoriasis",)}, intent="question", topic=topic)
