@@ -29,8 +29,9 @@ _RGB_TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522
 _WHITE = _RGB_TO_XYZ.sum(axis=1)
 
 #: Skin in CIELAB, by eye: neither black border nor glare; hue from red to yellow-orange, neither grey nor paint.
-_LIGHTNESS = (12.0, 97.0)
-_CHROMA = (4.0, 60.0)
+#: The darkest of the Monk scale (#292420: L* 14.6, chroma 3.8) lies well inside.
+LIGHTNESS = (10.0, 97.0)
+_CHROMA = (2.0, 60.0)
 _HUE = (5.0, 95.0)
 #: Fewer skin pixels than this share of the picture are no measurement; by eye.
 MIN_SHARE = 0.02
@@ -53,7 +54,7 @@ def skin_pixels(rgb: np.ndarray, lesion: np.ndarray | None = None, any_hue: bool
     only black borders and glare are left out.
     """
     colours = lab(rgb)
-    keep = _between(colours[..., 0], _LIGHTNESS)
+    keep = _between(colours[..., 0], LIGHTNESS)
     if not any_hue:
         keep &= _between(np.hypot(colours[..., 1], colours[..., 2]), _CHROMA)
         keep &= _between(np.degrees(np.arctan2(colours[..., 2], colours[..., 1])), _HUE)

@@ -1,0 +1,121 @@
+"""Your own pictures: by class folder, with a caption beside each, or listed in a JSON-lines file.
+
+- ``photos/Eczema Photos/17.jpg``: the folder's name is the label;
+- ``photos/17.jpg`` with ``photos/17.txt``: the caption; it goes before the folder's name;
+- ``captions.jsonl`` with ``{"image": "17.jpg", "caption": "…"}`` a line, paths below the file's own folder. A line may
+  also state rash, area, tone, severity, size, number, group, split and mask; what it states goes before its caption.
+
+A label is read with the vocabulary. One that it does not know is kept under its own name, in small letters;
+a caption has to name a rash that it knows.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+from pydantic import ValidationError
+
+from data.labels import labels_of, label_of_class
+from data.manifest import Labels, Split
+from data.sources import Item, Skipped, SourceError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+_STATED = tuple(Labels.model_fields)
+_LINE_KEYS = frozenset({"image", "caption", "group", "split", "mask", *_STATED})
+
+
+def items(path: Path, group: re.Pattern[str] | None = None) -> Iterator[Item | Skipped]:
+    """Pictures of a folder, in the order of their names, or of a JSON-lines file, in the order of its lines.
+
+    ``group`` finds the patient in a file's path below ``path``: its first bracket, or else all that it matches.
+    Raises :class:`SourceError` where there is nothing to read, or where a group is stated in two splits.
+    """
+    if path.is_dir():
+        return _tree(path, group)
+    if path.is_file() and path.suffix.lower() in (".jsonl", ".ndjson"):
+        return _listed(path, group)
+    raise SourceError(f"{path} is neither a folder of pictures nor a .jsonl file of captions.")
+
+
+def _tree(root: Path, group: re.Pattern[str] | None) -> Iterator[Item | Skipped]:
+    files = sorted(file for file in root.rglob("*") if file.is_file())
+    if not files:
+        raise SourceError(f"{root} is empty; expected pictures in it or in folders named by their class.")
+    pictures = {file.with_suffix("") for file in files if _is_picture(file)}
+    for file in files:
+        if _is_picture(file):
+            yield _from_tree(file, root, group)
+        elif file.suffix.lower() != ".txt" or file.with_suffix("") not in pictures:
+            yield Skipped(file, "no picture")
+
+
+def _from_tree(file: Path, root: Path, group: re.Pattern[str] | None) -> Item | Skipped:
+    beside = file.with_suffix(".txt")
+    if beside.is_file():
+        text = beside.read_text(encoding="utf-8", errors="replace").strip()
+        labels = labels_of(text)
+        if labels is None:
+            return Skipped(file, f"caption without a known rash: {text[:80]!r}")
+    elif file.parent != root:
+        text = file.parent.name
+        labels = label_of_class(text)
+        if labels is None:
+            return Skipped(file, f"folder names no class: {text!r}")
+    else:
+        return Skipped(file, "no label: neither a caption beside it nor a class folder around it")
+    return Item(file, labels, group=_group(group, file.relative_to(root)), original_label=text)
+
+
+def _listed(path: Path, group: re.Pattern[str] | None) -> Iterator[Item | Skipped]:
+    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    if not lines:
+        raise SourceError(f'{path} is empty; expected {{"image": "…", "caption": "…"}} a line.')
+    found = [_from_line(line, path.parent, group) for line in lines]
+    _check_splits(found, path)
+    return iter(found)
+
+
+def _from_line(line: str, root: Path, group: re.Pattern[str] | None) -> Item | Skipped:
+    try:
+        stated = json.loads(line)
+        image = root / stated["image"]
+    except (ValueError, KeyError, TypeError):
+        return Skipped(root / line[:80], 'line without {"image": "…"}')
+    strange = sorted(stated.keys() - _LINE_KEYS)
+    if strange:
+        return Skipped(image, f"line with unknown keys: {', '.join(strange)}")
+    if not image.is_file():
+        return Skipped(image, "listed, but the picture is missing")
+    if stated.get("split") not in (None, *get_args(Split)):
+        return Skipped(image, f"split is none of {', '.join(get_args(Split))}: {stated['split']!r}")
+    text = stated.get("caption") or ""
+    read = labels_of(text) if text else None
+    values = {key: stated[key] for key in _STATED if stated.get(key)}
+    try:
+        labels = Labels(**{**(read.model_dump() if read else {}), **values})
+    except ValidationError:
+        return Skipped(image, f"caption without a known rash: {text[:80]!r}")
+    return Item(
+        image, labels, group=stated.get("group") or _group(group, Path(stated["image"])), split=stated.get("split"),
+        mask=root / stated["mask"] if stated.get("mask") else None, original_label=text or None,
+    )  # fmt: skip
+
+
+def _check_splits(found: list[Item | Skipped], path: Path) -> None:
+    first: dict[str, str | None] = {}
+    for item in found:
+        if isinstance(item, Item) and item.group and first.setdefault(item.group, item.split) != item.split:
+            raise SourceError(f"{path} has group {item.group!r} in two splits; state one split for all its lines, or none.")
+
+
+def _group(pattern: re.Pattern[str] | None, path: Path) -> str | None:
+    match = pattern.search(path.as_posix()) if pattern else None
+    return next((part for part in match.groups() if part), match[0]) if match else None
+
+
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in SUFFIXES
