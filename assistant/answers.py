@@ -18,6 +18,9 @@ CALLED = {"rash": "condition", "area": "body site", "tone": "skin tone", "number
 #: Said wherever the assistant introduces itself.
 SYNTHETIC = "The images are synthetic and not for diagnosis."
 
+#: To questions that the notes do not answer.
+BEYOND = "My notes only say how conditions look and where they appear; for more, ask a textbook or a doctor."
+
 Reply = tuple[str, list[str]]
 
 # ── before anything can be drawn ────────────────────────────────────────────────────────────────────────────────
@@ -39,23 +42,17 @@ def so_far(frame: Frame) -> str:
 
 
 def not_in_vocabulary(slot: str, typed: str, near: str | None, frame: Frame, trained: Trained | None) -> Reply:
-    """``near`` is the nearest value of the vocabulary; ``frame`` the request without the unknown value."""
-    if near is None or near not in known(slot, trained):
-        near = (nearest(slot, near, trained) or [None])[0] if near else None
+    """``near`` is the nearest value that can be drawn; ``frame`` the request without the unknown value."""
     lead = f"I cannot draw {quoted(typed)}: that {CALLED.get(slot, slot)} is not in my vocabulary."
     if slot == "rash":
         if near is None:
-            return f"{lead} Which of mine may it be?", naming(trained)
-        others = [rash for rash in nearest("rash", near, trained) if rash != near]
-        choices = [near, *others][:4]
-        return f"{lead} The nearest that I know is {near}.", [rash.capitalize() for rash in choices]
+            return f"{lead} Which of mine would you like to see?", naming(trained)
+        choices = [near, *nearest("rash", near, trained)]
+        return f"{lead} Shall I draw the nearest that I know, {near}?", [rash.capitalize() for rash in choices[:4]]
     if near is None:
-        return f"{lead} Please name another one.", [s for s in sites_of(frame, trained)]
-    wording = f"{place(near)}" if slot == "area" else f"{near} skin"
-    return f"{lead} The nearest that I know is the {near}.", [
-        wording[0].upper() + wording[1:],
-        *sites_of(frame, trained),
-    ][:4]
+        return f"{lead} Please name another one.", sites_of(frame, trained)
+    choices = [place(near).capitalize() if slot == "area" else f"{near} skin".capitalize(), *sites_of(frame, trained)]
+    return f"{lead} Shall I take the nearest that I know, {near}?", list(dict.fromkeys(choices))[:4]
 
 
 def sites_of(frame: Frame, trained: Trained | None) -> list[str]:
@@ -72,14 +69,14 @@ def not_trained(slot: str, value: str, frame: Frame, trained: Trained) -> Reply:
         return f"{lead} Another model may know it.", for_newcomers(trained)
     said = {s: v[0] for s in ("rash", "area", "tone") if (v := getattr(frame, s)) and trained.knows(s, v[0])}
     sentences = [complete_sentence(frame, {**said, slot: other}) for other in near if slot == "rash" or "rash" in said]
-    return f"{lead} The nearest that it knows: {listed(near, 'or')}.", sentences or for_newcomers(trained)
+    return f"{lead} Shall I take {listed(near, 'or')} instead?", sentences or for_newcomers(trained)
 
 
 def too_many(wanted: int, limit: int, frame: Frame) -> Reply:
     command = f'script2skin generate "{bulk_sentence(frame)}" --out my-set'
     reply = (
-        f"That would be {wanted:,} images, and the chat draws at most {limit} a turn. I can draw {limit} of them here;"
-        f" for the whole set, run `{command}`."
+        f"That would be {wanted:,} images, and the chat draws at most {limit} a turn. For the whole set, run"
+        f" `{command}`. Shall I draw {limit} of them here?"
     )
     return reply, [f"{limit} images"]
 
@@ -154,7 +151,7 @@ def answer(parsed: ParsedTurn, requests: Sequence[ImageRequest], trained: Traine
         reply = REFUSALS[parsed.intent]
         return Turn(act="refuse", reply=reply, suggestions=suggestions, ignored=list(parsed.ignored))
     if parsed.intent == "social":
-        return Turn(act="answer", reply=SOCIAL, suggestions=suggestions)
+        return Turn(act="answer", reply=SOCIAL.get(parsed.topic or "", SOCIAL["greeting"]), suggestions=suggestions)
     return Turn(act="answer", reply=abilities(trained), suggestions=for_newcomers(trained))
 
 
@@ -166,9 +163,16 @@ REFUSALS = {
     "off_topic": "That is outside what I do: I only draw synthetic images of skin conditions. "
     "Name a condition, and if you like a body site and a skin tone.",
 }
-SOCIAL = (
-    "Happy to help. Tell me which skin condition you would like to see, and if you like where and on which skin tone."
-)
+#: Kind of greeting that the parser reports → what is said to it.
+SOCIAL = {
+    "greeting": "Hello! Tell me which skin condition you would like to see, and if you like where and on which skin tone.",
+    "thanks": "You are welcome.",
+    "bye": "Goodbye, and good luck with the images.",
+    "praise": "Glad to hear it. What would you like to see next?",
+    "yes": "All right. What would you like to see next?",
+    "no": "All right, nothing is drawn. What would you like to see instead?",
+    "sorry": "No harm done. What would you like to see?",
+}
 
 
 def abilities(trained: Trained | None) -> str:
@@ -188,6 +192,7 @@ def question(parsed: ParsedTurn, requests: Sequence[ImageRequest], trained: Trai
     unknown = [entry for entry in parsed.unknown if entry[0] == "rash"]
     if not said["rash"] and unknown:
         _, typed, near = unknown[0]
+        near = near if near in known("rash", trained) else None
         reply, suggestions = not_in_vocabulary("rash", typed, near, Frame(), trained)
         return Turn(act="clarify", reply=reply, suggestions=suggestions)
     if parsed.topic == "vocabulary" and not said["rash"]:
@@ -226,7 +231,9 @@ def told(note: Note, topic: str | None, tones: Sequence[str]) -> str:
     else:
         parts = {
             "site": [sites],
-            "cause": [note.about],
+            "cause": [note.about, BEYOND],
+            "contagion": [note.about, BEYOND],
+            "person_have": [note.about, BEYOND],
             "tone": [light, dark],
             "appearance": [note.appearance, dark],
         }.get(topic or "", [note.about, note.appearance, dark, sites])

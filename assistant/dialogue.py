@@ -22,7 +22,9 @@ from assistant.frames import (
     evenly,
     expand,
     images,
+    known,
     merge,
+    nearest,
     share,
     total,
 )
@@ -49,6 +51,8 @@ class State(BaseModel):
     pending: tuple[Frame, ...] = ()
     #: The slot that it waits for.
     waits: str = ""
+    #: What a "yes" draws ("Shall I draw chickenpox instead?").
+    offer: tuple[Frame, ...] = ()
     #: How many seeds were drawn so far.
     draws: int = 0
 
@@ -85,13 +89,22 @@ class History(BaseModel):
 
 
 class Ask(Exception):
-    """Something must be asked before anything can be drawn; ``pending`` waits for the slot ``waits``."""
+    """Something must be asked before anything can be drawn.
+
+    ``pending`` waits for the slot ``waits``; ``offered`` is the value of it that a "yes" takes.
+    """
 
     def __init__(
-        self, reply: str, suggestions: Sequence[str] = (), waits: str = "", pending: tuple[Frame, ...] | None = None
+        self,
+        reply: str,
+        suggestions: Sequence[str] = (),
+        waits: str = "",
+        pending: tuple[Frame, ...] | None = None,
+        offered: object = None,
     ):
         super().__init__(reply)
         self.reply, self.suggestions, self.waits, self.pending = reply, list(suggestions), waits, pending
+        self.offer = () if offered is None else tuple(frame.change(**{waits: offered}) for frame in pending or ())
 
 
 def respond(
@@ -107,7 +120,8 @@ def respond(
     ``trained``: vocabulary of the checkpoint (None: all of it). ``limit``: images a turn (None: any number).
     ``seed``: used where a new one would be drawn.
     """
-    if parsed.intent == "request":
+    accepted = parsed.intent == "social" and parsed.topic == "yes" and bool(history.state.offer)
+    if parsed.intent == "request" or accepted:
         return requested(history, parsed, trained, limit, seed)
     if parsed.intent in ("undo", "redo", "reset"):
         return MOVES[parsed.intent](history, trained)
@@ -162,11 +176,13 @@ def requested(
     state = history.state
     extra = [*readings(parsed.repaired), *left_over(parsed.ignored, parsed.unknown)]
     try:
-        frames, carried = drafted(state, parsed)
+        frames, carried = drafted(state, parsed) if parsed.intent == "request" else (state.offer, [])
         check(frames, parsed, trained, limit)
     except Ask as ask:
         if ask.pending is not None:
-            history = history.push(state.model_copy(update={"pending": ask.pending, "waits": ask.waits}))
+            history = history.push(
+                state.model_copy(update={"pending": ask.pending, "waits": ask.waits, "offer": ask.offer})
+            )
         reply = " ".join([ask.reply, *readings(parsed.repaired)])
         return history, Turn(act="clarify", reply=reply, suggestions=ask.suggestions, ignored=list(parsed.ignored))
 
@@ -185,7 +201,7 @@ def requested(
         draws=draws,
     )
     if again:
-        after = state.model_copy(update={"pending": (), "waits": ""})
+        after = state.model_copy(update={"pending": (), "waits": "", "offer": ()})
     news = [assumption for assumption in assumed if assumption not in state.assumed]
     reply = " ".join([understood(requests, state, again), *assumptions(news), *extra])
     return history.push(after), Turn(
@@ -402,15 +418,28 @@ def check(frames: tuple[Frame, ...], parsed: ParsedTurn, trained: Trained | None
     for slot, typed, near in parsed.unknown:
         if slot in VALUE_SLOTS and not any(getattr(patch, slot) for patch in parsed.patches):
             rest = lacking(slot)
-            raise Ask(*answers.not_in_vocabulary(slot, typed, near, rest[0], trained), slot, rest)
+            near = drawable(slot, near, trained)
+            raise Ask(
+                *answers.not_in_vocabulary(slot, typed, near, rest[0], trained), slot, rest, (near,) if near else None
+            )
     if not all(frame.rash for frame in frames):
         raise Ask(*answers.which_condition(frames[0], trained), "rash", frames)
     for slot in ("rash", "area", "tone"):
-        strange = [v for f in frames for v in getattr(f, slot) if trained is not None and not trained.knows(slot, v)]
+        strange = [v for f in frames for v in getattr(f, slot) if v not in known(slot, trained)]
         if strange:
-            raise Ask(*answers.not_trained(slot, strange[0], frames[0], trained), slot, lacking(slot))
+            near = drawable(slot, strange[0], trained)
+            reply = answers.not_trained(slot, strange[0], frames[0], trained)
+            raise Ask(*reply, slot, lacking(slot), (near,) if near else None)
     if limit is not None and (wanted := total(frames)) > limit and not capped(frames, limit):
-        raise Ask(*answers.too_many(wanted, limit, frames[0]), "count", frames)
+        offered = limit if len(frames) == 1 and not frames[0].each else None
+        raise Ask(*answers.too_many(wanted, limit, frames[0]), "count", frames, offered)
+
+
+def drawable(slot: str, value: str | None, trained: Trained | None) -> str | None:
+    """``value`` if it can be drawn, else its nearest neighbour that can."""
+    if value is None or value in known(slot, trained):
+        return value
+    return next(iter(nearest(slot, value, trained, many=1)), None)
 
 
 def capped(frames: Sequence[Frame], limit: int) -> bool:

@@ -261,6 +261,16 @@ class TestUnknown:
         assert turn.act == "clarify" and "measles" in turn.reply and "urticaria" in turn.reply
         assert drawn(talk({"rash": ("urticaria",)})) == [(1, "urticaria", "neck", "fair", 100)]
 
+    def test_yes_takes_the_offer_and_no_does_not(self, talk):
+        talk(mode="modify", unknown=(("rash", "measles", "urticaria"),))
+        assert talk(intent="social", topic="no").act == "answer"
+        assert talk(intent="social", topic="yes").requests[0].rash == "urticaria"
+        assert talk(intent="social", topic="yes").act == "answer"
+
+    def test_yes_to_twenty(self, talk):
+        talk({**ECZEMA, "count": 50})
+        assert drawn(talk(intent="social", topic="yes")) == [(20, "eczema", "neck", "fair", 100)]
+
     def test_unknown_area_is_asked(self, talk):
         turn = talk({"rash": ("acne",), "tone": ("fair",)}, unknown=(("area", "tongue", "lips"),))
         assert turn.act == "clarify" and "lips" in turn.reply
