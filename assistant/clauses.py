@@ -1,0 +1,199 @@
+"""From recognised values in a row to patches: lists fan out, a slot said again after others starts the next patch.
+
+"eczema and psoriasis on the elbow" is one patch with two rashes; "eczema on the elbow and psoriasis on the knee" two
+patches; in "fair skin: acne on the face and eczema on the hand" the tone is shared by both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from assistant.items import Item
+from assistant.schema import Patch
+from assistant.vocabulary import SLOTS
+
+_ADJECTIVAL = ("severity", "size", "number")
+
+
+@dataclass
+class Clause:
+    """Values of one patch by slot, in the order said, with where each slot was first said."""
+
+    slots: dict[str, list[Item]] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    each: bool = False
+    darker: int = 0
+    worse: int = 0
+    cleared: set[str] = field(default_factory=set)
+    excluded: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, slot: str, item: Item) -> None:
+        self.slots.setdefault(slot, []).append(item)
+        if not self.order or self.order[-1] != slot:
+            self.order.append(slot)
+
+    @property
+    def empty(self) -> bool:
+        return not (self.slots or self.cleared or self.excluded or self.darker or self.worse)
+
+
+def clauses(items: list[Item]) -> list[Clause]:
+    """Split the items into clauses."""
+    out = [Clause()]
+    for k, item in enumerate(items):
+        slot = item.label
+        current = out[-1]
+        if slot == "each" and item.id == "each":
+            current.each = True
+        elif slot == "darker":
+            current.darker += int(item.id)
+        elif slot == "worse":
+            current.worse += int(item.id)
+        elif slot == "clear":
+            current.cleared.add(item.id)
+        elif item.is_value and item.negated:
+            current.excluded.setdefault(slot, []).extend(item.values)
+        elif item.is_value or slot == "count":
+            if item.hint and _explicit_tone_near(items, k):
+                continue
+            if _starts_clause(current, slot, item, items, k):
+                out.append(current := Clause(each=False))
+            current.add(slot, item)
+    return [c for c in out if not c.empty or c is out[0]]
+
+
+def _explicit_tone_near(items: list[Item], k: int) -> bool:
+    """Whether a tone of the skin itself is said in the same noun phrase as the word for people at ``k``."""
+    for step in (-1, 1):
+        j = k + step
+        while 0 <= j < len(items) and items[j].label != "conj":
+            if items[j].label == "tone" and not items[j].hint:
+                return True
+            j += step
+    return False
+
+
+def _starts_clause(clause: Clause, slot: str, item: Item, items: list[Item], k: int) -> bool:
+    """A slot said again after other slots closed it starts the next patch."""
+    if slot not in clause.slots:
+        return False
+    if slot == "count":
+        return bool(clause.slots.keys() - {"count"}) or True
+    if clause.order[-1] == slot:
+        return False
+    if slot in _ADJECTIVAL and clause.order[-1] == "rash" and "rash" in clause.slots and clause.order.index("rash") < len(clause.order) - 1:
+        return True
+    return True
+
+
+def patches(items: list[Item]) -> tuple[Patch, ...]:
+    """The patches of a sentence; shared values are handed to every clause they belong to."""
+    parts = clauses(items)
+    _merge_lone_counts(parts)
+    _share(parts)
+    _share_count(parts)
+    parts = _respectively(parts, items)
+    return tuple(p for p in (_patch(c) for c in parts) if p.model_fields_set)
+
+
+def _merge_lone_counts(parts: list[Clause]) -> None:
+    """"four images: two of acne, two of eczema": a total whose parts follow says nothing more."""
+    k = 0
+    while k < len(parts) - 1:
+        here, nxt = parts[k], parts[k + 1]
+        if set(here.slots) == {"count"} and "count" in nxt.slots and nxt.slots["count"][0].id != "noun":
+            parts.pop(k)
+        elif set(here.slots) <= {"count"} and set(nxt.slots) and nxt.slots.get("count", [None])[0] is not None and nxt.slots["count"][0].id == "noun":
+            nxt.slots["count"] = here.slots["count"]
+            parts.pop(k)
+        elif set(nxt.slots) == {"count"} and nxt.slots["count"][0].id == "noun":
+            here.cleared |= nxt.cleared
+            parts.pop(k + 1)
+        else:
+            k += 1
+
+
+def _share(parts: list[Clause]) -> None:
+    first, last = parts[0], parts[-1]
+    if len(parts) < 2:
+        return
+    for before, here in zip(parts, parts[1:], strict=False):
+        own_rash = "rash" in here.slots
+        for slot in ("rash", "area", "tone", "severity", "size", "number"):
+            if slot in here.slots or slot not in before.slots:
+                continue
+            if slot == "tone" or not own_rash or slot == "area" and _leads(first, slot) and before.slots[slot] is first.slots.get(slot):
+                here.slots[slot] = before.slots[slot]
+    for slot in ("area", "tone"):
+        if slot in last.slots and last.order and last.order[-1] == slot:
+            for clause in parts[:-1]:
+                clause.slots.setdefault(slot, last.slots[slot])
+
+
+def _leads(clause: Clause, slot: str) -> bool:
+    """Whether the slot was said before the clause's rash ("On the elbow: eczema …")."""
+    return "rash" in clause.order and slot in clause.order and clause.order.index(slot) < clause.order.index("rash")
+
+
+def _share_count(parts: list[Clause]) -> None:
+    """A count said once, first, for several clauses is shared out; with "each" it is for each."""
+    counted = [c for c in parts if "count" in c.slots]
+    if len(parts) < 2 or len(counted) != 1 or counted[0].slots["count"][0].number is None:
+        return
+    total = counted[0].slots["count"][0]
+    each = any(c.each for c in parts)
+    sizes = [1] * len(parts)
+    n = int(total.number) if total.number == int(total.number) else 0
+    if n <= 0:
+        return
+    for i, clause in enumerate(parts):
+        share = n if each else max(1, n // len(sizes) + (i < n % len(sizes)))
+        clause.slots["count"] = [Item("count", total.id, total.text, float(share))]
+        clause.each = each
+
+
+def _respectively(parts: list[Clause], items: list[Item]) -> list[Clause]:
+    """"eczema and acne on the hand and face respectively": zip the lists instead of crossing them."""
+    if not any(i.label == "each" and i.id == "respectively" for i in items) or len(parts) != 1:
+        return parts
+    lists = {s: v for s, v in parts[0].slots.items() if s != "count"}
+    n = max((len(v) for v in lists.values()), default=1)
+    if n < 2 or any(len(v) not in (1, n) for v in lists.values()):
+        return parts
+    zipped = []
+    for i in range(n):
+        clause = Clause(each=parts[0].each)
+        for slot, values in parts[0].slots.items():
+            clause.add(slot, values[i] if slot != "count" and len(values) == n else values[0])
+        zipped.append(clause)
+    if "count" in parts[0].slots:
+        for clause in zipped[1:]:
+            clause.slots.pop("count")
+        _share_count(zipped)
+    return zipped
+
+
+def _patch(clause: Clause) -> Patch:
+    fields: dict = {}
+    for slot in SLOTS:
+        said = clause.slots.get(slot, [])
+        if slot == "area" and any(not i.implied for i in said):
+            said = [i for i in said if not i.implied]
+        excluded = clause.excluded.get(slot, [])
+        values = tuple(dict.fromkeys(v for i in said for v in i.values if v not in excluded))
+        if values:
+            fields[slot] = values
+        elif slot in clause.cleared:
+            fields[slot] = ()
+    count = next((i.number for i in clause.slots.get("count", []) if i.number is not None), None)
+    if count is not None and count == int(count) and count > 0:
+        fields["count"] = int(count)
+    if clause.each:
+        fields["each"] = True
+    if clause.darker:
+        fields["tone_step"] = clause.darker
+    if clause.worse:
+        fields["severity_step"] = clause.worse
+    if clause.excluded:
+        fields["excluded"] = {s: tuple(dict.fromkeys(v)) for s, v in clause.excluded.items()}
+    return Patch(**fields)

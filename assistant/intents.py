@@ -1,0 +1,140 @@
+"""What a sentence is for: a request, a question, undo, …; and how a request relates to the one before it."""
+
+from __future__ import annotations
+
+import re
+
+from assistant.items import Item, label_at
+from assistant.schema import Patch
+
+#: Words that say nothing about what is wanted; a sentence made of them only is no request.
+_EMPTY = frozenset({"adverb", "conj", "idiom", "side", "time", "figure", "unit", "interjection"})
+
+
+def command(items: list[Item]) -> str | None:
+    """The intent of a sentence that is nothing but a command ("undo", "start over please"); None otherwise."""
+    labels = [i.label for i in items if i.label not in (*_EMPTY, "social", "image")]
+    kinds = {label for label in labels if label in ("undo", "redo", "reset", "help")}
+    if len(kinds) == 1 and set(labels) <= kinds | {"modify", "request", "add", "question", "word"} and sum(i.label == "word" for i in items) <= 1:
+        return kinds.pop()
+    return None
+
+
+def intent(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, targets: tuple[int, ...]) -> tuple[str, str | None]:
+    """(intent, topic) of a sentence."""
+    said = {i.label for i in items}
+    asks = "request" in said
+    meaningful = [i for i in items if i.label not in _EMPTY]
+    if not any(re.search(r"\w", i.text) for i in items):
+        return "empty", None
+    if not asks and (simple := command(items)):
+        return simple, None
+    valued = any(p.model_fields_set for p in patches) or bool(unknown) or bool(targets)
+    if "person" in said and (asks or valued):
+        return "person", None
+    if "animal" in said and (asks or valued):
+        return "off_topic", None
+    first = next((i for i in meaningful if i.label not in ("social", "modify", "negate")), None)
+    if (topic := diagnosis(items, said, asks, valued)) is not None:
+        return "diagnosis", topic
+    if (topic := question(items, said, asks, valued, first)) is not None:
+        return "question", topic
+    named = any(getattr(p, s) for p in patches for s in ("rash", "area", "tone", "severity", "size", "number"))
+    if simple := command([i for i in items if not i.is_value]) if not named else None:
+        return simple, None
+    follow = said & {"add", "compare", "darker", "worse", "bigger", "clear", "count"} or targets
+    if valued or follow or (said & {"generic_rash"} and asks) or (said & {"image"}) or any(i.label == "modify" and i.id == "same" for i in items):
+        words = [i for i in items if i.label == "word"]
+        if not named and not unknown and not follow & {"add", "darker", "worse", "clear", "compare"} and asks and words and not said & {"generic_rash"} and not targets:
+            return "off_topic", None
+        return "request", None
+    if "help" in said:
+        return "help", None
+    if "social" in said and not [i for i in items if i.label == "word"]:
+        return "social", next(i.id for i in items if i.label == "social")
+    if said & {"interjection"} or [i.text.lower() for i in meaningful] == ["no"]:
+        return "social", "no"
+    if "generic_rash" in said or "skin" in said:
+        return "request", None
+    if "social" in said and len([i for i in items if i.label == "word"]) <= 2:
+        return "social", next(i.id for i in items if i.label == "social")
+    if not meaningful and any(i.label in ("idiom", "interjection") for i in items):
+        return "social", None
+    return "off_topic", None
+
+
+def diagnosis(items: list[Item], said: set[str], asks: bool, valued: bool) -> str | None:
+    if "diagnosis" not in said:
+        return None
+    cue = next(i for i in items if i.label == "diagnosis")
+    about_rash = valued or bool(said & {"generic_rash", "lesion", "skin", "area", "image"})
+    if asks and cue.id == "treatment":
+        return None if any(i.label == "image" or i.label == "count" for i in items) else cue.id
+    if asks and items.index(cue) > next(k for k, i in enumerate(items) if i.label == "request"):
+        return None
+    return cue.id if about_rash or cue.id == "identify" or said & {"modify"} else cue.id
+
+
+def question(items: list[Item], said: set[str], asks: bool, valued: bool, first: Item | None) -> str | None:
+    """The topic asked about; None when it is no question or asks for images ("can you show me what …")."""
+    cues = [i for i in items if i.label == "question"]
+    if not cues or asks and items.index(cues[0]) > next((k for k, i in enumerate(items) if i.label == "request"), 99):
+        return None if not any(c.id == "vocabulary" for c in cues) or said & {"rash"} else "vocabulary"
+    if any(i.label == "modify" and i.id == "would" for i in items):
+        return None
+    strong = [c for c in cues if c.id not in ("appearance", "definition") or len(c.text.split()) > 1]
+    if first is not None and first.label != "question" and not [c for c in strong if c.id not in ("appearance",)]:
+        return None
+    order = ("vocabulary", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
+    if any("look" in c.text.lower() or "appearance" in c.text.lower() for c in cues):
+        topic = "appearance"
+    else:
+        topic = next((o for o in order if any(c.id == o for c in cues)), "appearance")
+    if not (valued or said & {"generic_rash", "rash", "tone", "skin", "slot_noun", "scale"}) and topic != "vocabulary":
+        return None
+    return topic
+
+
+def mode(items: list[Item], patches: tuple[Patch, ...], targets: tuple[int, ...]) -> str:
+    """"new", "modify", "add" or "compare"; see :class:`assistant.schema.ParsedTurn`."""
+    said = {i.label for i in items}
+    changes = [i for i in items if i.label == "modify"]
+    rash = any(p.rash for p in patches)
+    rest = any(p.area or p.tone for p in patches)
+    if "compare" in said and not any(i.label == "idiom" for i in items if "compare" in i.text):
+        return "compare" if not (rash and sum(len(p.rash) for p in patches) > 1) else "new"
+    if any(i.id in ("same", "would", "instead") for i in changes) or targets:
+        return "add" if any(i.label == "add" and i.id in ("one", "more") for i in items) else "modify"
+    adds = [i for i in items if i.label == "add" and not i.negated]
+    if adds and not (rash and rest and all(i.id == "also" for i in adds) and "request" in said and adds[0] is not items[0]):
+        return "add"
+    asks = "request" in said or any(i.label in ("image", "count") for i in items)
+    if any(i.id == "pronoun" for i in changes) and not rash:
+        return "modify"
+    if any(i.id == "change" for i in changes):
+        return "modify"
+    if not rash:
+        return "modify"
+    if any(i.id == "now" for i in changes) or label_at(items, 0) == "conj":
+        return "new" if "request" in said and rest or "request" in said else "modify"
+    if any(p.excluded.get("rash") for p in patches):
+        return "modify"
+    if asks or rest:
+        return "new"
+    return "modify"
+
+
+def targets(items: list[Item]) -> tuple[int, ...]:
+    """1-based images pointed at; negative ones count from the end."""
+    found: list[int] = []
+    for k, item in enumerate(items):
+        if item.label != "target":
+            continue
+        if item.id:
+            found += [int(n) for n in item.id.split("|")]
+        elif item.number is not None:
+            n = int(item.number)
+            if found and label_at(items, k - 1) == "range" and found[-1] > 0:
+                found += range(found[-1] + 1, n)
+            found.append(n)
+    return tuple(dict.fromkeys(n for n in found if n))

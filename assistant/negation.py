@@ -1,0 +1,77 @@
+"""What a sentence names in order to leave it out: cues with direction and termination, as medspaCy's ConText does it.
+
+Cues are data (``vocabulary/cues.yaml``, label ``negate``): "forward" cues cover the values after them, "pseudo" cues
+("not only", "no more than") cover nothing, "stop" words end a scope ("but", "only"). Reference: Harkema et al. 2009, ConText.
+"""
+
+from __future__ import annotations
+
+from assistant.items import Item, label_at
+
+#: Cues that cover one noun phrase: whatever comes after a preposition belongs to the rest of the sentence.
+_PHRASE_CUES = ("without", "instead", "rather", "except", "other", "apart", "in place", "as opposed", "aside", "excluding", "minus", "sans")
+_JOINS = ("or", "nor", "and", "/", ",")
+
+
+def negate(items: list[Item]) -> None:
+    """Mark the values in the scope of a negation; ranges and lists of one slot stay together."""
+    for k, item in enumerate(items):
+        if item.label == "negate" and item.id == "forward":
+            _cover(items, k)
+        elif item.label == "modify" and item.id == "change":
+            _replaced(items, k)
+
+
+def _cover(items: list[Item], k: int) -> None:
+    if label_at(items, k + 1) == "conj" and items[k + 1].id != "and" or k + 1 == len(items):
+        return  # "no, on the neck": an answer, not a negation
+    but = next((j for j in range(k + 1, len(items)) if items[j].label == "negate" and items[j].id == "stop"), None)
+    slot = None
+    for j in range(k + 1, len(items)):
+        item = items[j]
+        if item.label == "negate" and item.id in ("stop", "forward") and j > k + 1:
+            return
+        if item.label == "conj" and item.id == "stop" or item.label in ("request", "modify", "count", "compare"):
+            return
+        if item.label == "conj" and not _list_goes_on(items, j, slot):
+            return
+        if item.label == "word" and slot is None and items[k].text.lower().startswith(("without", "no", "sans")) and not _value_soon(items, j):
+            return  # "without scaling on the elbow"
+        if item.is_value:
+            if slot is not None and item.label != slot and not (but is not None and j < but and not items[k].text.lower().startswith(_PHRASE_CUES)):
+                return
+            slot = item.label
+            item.negated = True
+
+
+def _value_soon(items: list[Item], j: int) -> bool:
+    return label_at(items, j + 1) in ("rash", "area", "tone", "severity", "size", "number")
+
+
+def _list_goes_on(items: list[Item], j: int, slot: str | None) -> bool:
+    """Whether the connector at ``j`` joins one more value of the slot in scope ("not the face or the neck")."""
+    if items[j].text.lower() not in _JOINS:
+        return False
+    if items[j].text == ",":
+        # "not the face, the neck": a comma alone ends the scope
+        return False
+    for item in items[j + 1 : j + 4]:
+        if item.is_value:
+            return slot is None or item.label == slot
+        if item.label not in ("adverb", "side", "severity"):
+            return False
+    return False
+
+
+def _replaced(items: list[Item], k: int) -> None:
+    """"replace eczema with psoriasis", "change from fair to black": what stands before the hinge is left out."""
+    hinge = next((j for j in range(k + 1, len(items)) if items[j].text.lower() in ("with", "to", "for", "into", "by", "-", "to the")), None)
+    stop = next((j for j in range(k + 1, len(items)) if items[j].label == "conj" and items[j].id == "stop"), len(items))
+    if hinge is None or hinge > stop:
+        return
+    after = {i.label for i in items[hinge + 1 : stop] if i.is_value}
+    for item in items[k + 1 : hinge]:
+        if item.is_value and item.label in after:
+            item.negated = True
+    if any(i.negated for i in items[k + 1 : hinge]) and items[hinge].label == "range":
+        items[hinge].drop()

@@ -1,0 +1,65 @@
+"""Any text as one line of plain tokens: what the span ruler and the rest of the parser read.
+
+Markup, invisible characters and typographic variants go; punctuation stands by itself; hyphens inside words become
+spaces and between numerals a range. The result is bounded (:data:`MAX_CHARS`), whatever came in.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from typing import NamedTuple
+
+#: Longest text that is read; the rest is cut with the problem "too_long". A long spoken request has 400 characters.
+MAX_CHARS = 2000
+
+_QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "–": " - ", "—": " , ", "−": "-", "×": " x ", "\u00a0": " "})
+_SCRIPT = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)", re.S | re.I)
+_TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,500}>")
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\((?:[^()]*)\)")
+_URL = re.compile(r"\b(?:https?://|www\.)\S+")
+_MARKDOWN = re.compile(r"[*_~#>]{1,}(?=\w)|(?<=\w)[*_~]{1,}|^\s*[#>*+-]+\s", re.M)
+_NUMERAL = r"(?:\d+|[ivIV]{1,3})"
+_RANGE = re.compile(rf"(?<![\w-])({_NUMERAL})\s*-\s*({_NUMERAL})(?![\w-])")
+_SUBS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
+    (re.compile(r"(?<![\w.,])-(?=\d)"), " minus "),  # -3
+    (re.compile(r"(?<=[^\W\d_])-(?=\w)|(?<=\w)-(?=[^\W\d_])"), " "),  # 35-year-old
+    (re.compile(r"\bn/t\b"), "n't"),
+    (re.compile(r"(?<=\d)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), " "),  # 9am, 3x
+    (re.compile(r"\b(x|X)(?=\d)"), "x "),
+    (re.compile(r"(?<=\w)'s\b"), " 's"),
+    (re.compile(r"(?<=s)'(?=\s)"), " '"),
+    (re.compile(r"\.{2,}|…"), " , "),
+    (re.compile(r"(?<!\d)\.(?!\w)|\.(?=\s|$)|(?<=[a-z]{2})\.(?=[A-Z])"), " . "),
+    (re.compile(r"[\r\n]+"), " . "),
+    (re.compile(r"([,;:!?()\[\]{}/\\&+%$€£\"|•=#])"), r" \1 "),
+    (re.compile(r"(?<=\w)[*~]+|[*~_<>^]+"), " "),
+)
+
+
+class Clean(NamedTuple):
+    """Readable text, and what had to be done that the person should know ("too_long")."""
+
+    text: str
+    problems: tuple[str, ...]
+
+
+def normalise(text: str) -> Clean:
+    """Plain one-line text of at most about :data:`MAX_CHARS` characters.
+
+    >>> normalise("<b>3</b> images: eczema, fair-skinned, types II-IV").text
+    '3 images : eczema , fair skinned , types II - IV'
+    """
+    problems = ("too_long",) if len(text) > MAX_CHARS else ()
+    text = text[: MAX_CHARS * 2 if problems else None]
+    text = _SCRIPT.sub(" ", text)
+    text = unicodedata.normalize("NFKC", html.unescape(text)).translate(_QUOTES)
+    text = _URL.sub(" ", _LINK.sub(r"\1", _TAG.sub(" ", text)))[:MAX_CHARS]
+    text = "".join(c if c.isprintable() or c in "\n\t" else ("" if unicodedata.category(c) == "Cf" else " ") for c in text)
+    text = _MARKDOWN.sub(" ", text)
+    text = _RANGE.sub(r"\1 - \2", text)
+    for pattern, put in _SUBS:
+        text = pattern.sub(put, text)
+    return Clean(" ".join(text.split()), problems)

@@ -1,0 +1,340 @@
+"""One sentence → :class:`~assistant.schema.ParsedTurn`, without looking at any history.
+
+    text ─normalise─▶ tokens ─span ruler─▶ items ─typos, numbers, context─▶ values and cues ─clauses─▶ patches
+
+spaCy's blank English pipeline and its span ruler find the phrases of the vocabulary and of the grammar cues (both data,
+see ``vocabulary/``); the steps after that are small functions on a list of :class:`~assistant.items.Item`.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+
+from assistant import intents
+from assistant.clauses import patches as read_patches
+from assistant.items import FILLER, Item, label_at, next_index, prev_index
+from assistant.negation import negate
+from assistant.normalise import normalise
+from assistant.numbers import classify, merge_numbers, read_scales
+from assistant.schema import ParsedTurn, Patch
+from assistant.typos import Repair, is_english
+from assistant.vocabulary import SLOTS, Vocabulary, vocabulary
+
+
+def _import_spacy():
+    """spaCy without torch: thinc imports torch when it can, which takes seconds and is of no use to a blank pipeline."""
+    hide = "torch" not in sys.modules
+    if hide:
+        sys.modules["torch"] = None  # makes thinc's guarded import fail
+    try:
+        import spacy
+        from spacy.tokenizer import Tokenizer
+    finally:
+        if hide:
+            del sys.modules["torch"]
+    return spacy, Tokenizer
+
+
+@lru_cache(maxsize=1)
+def pipeline():
+    """spaCy's blank English pipeline with a span ruler over all phrases of the vocabulary."""
+    spacy, tokenizer = _import_spacy()
+    nlp = spacy.blank("en")
+    nlp.tokenizer = tokenizer(nlp.vocab)  # whitespace: normalise() has already set punctuation apart
+    nlp.max_length = 10_000
+    ruler = nlp.add_pipe(
+        "span_ruler", config={"phrase_matcher_attr": "LOWER", "spans_filter": {"@misc": "spacy.first_longest_spans_filter.v1"}}
+    )
+    ruler.add_patterns([{"label": p.label, "id": p.id or "-", "pattern": normalise(p.text).text if len(p.text) > 1 else p.text} for p in vocabulary().phrases])
+    return nlp
+
+
+class Parser:
+    """Reads sentences; building one is cheap after the first, and ``parse`` has no state.
+
+    >>> Parser().parse("two pictures of eczema on the elbow, fair and brown skin").patches[0].tone
+    ('fair', 'brown')
+    """
+
+    def __init__(self):
+        self.vocabulary: Vocabulary = vocabulary()
+        self._nlp = pipeline()
+        self._repair = _repair()
+        self._tones = _scale_steps(self.vocabulary)
+
+    def parse(self, text: str) -> ParsedTurn:
+        clean = normalise(text)
+        problems = list(clean.problems)
+        items = self._items(clean.text)
+        items, repaired = self._repaired(clean.text, items)
+        if foreign(items, clean.text):
+            problems.append("other_language")
+        items = self._resolve(items)
+        unknown = tuple(dict.fromkeys((i.label[8:], i.text, i.id or None) for i in items if i.label.startswith("outside_") and not i.negated))
+        targets = intents.targets(items)
+        patches = read_patches(items)
+        problems += count_problems(items) + contradictions(items)
+        intent, topic = intents.intent(items, patches, unknown, targets)
+        if "other_language" in problems and not any(getattr(p, s) for p in patches for s in SLOTS):
+            intent, patches = "empty", ()
+        return ParsedTurn(
+            text=text,
+            intent=intent,
+            patches=patches,
+            mode=intents.mode(items, patches, targets) if intent == "request" else "new",
+            targets=targets,
+            repaired=repaired,
+            ignored=ignored(items) if intent == "request" else (),
+            unknown=unknown,
+            problems=tuple(dict.fromkeys(problems)),
+            topic=topic,
+        )
+
+    def _items(self, text: str) -> list[Item]:
+        doc = self._nlp(text)
+        spans = {s.start: s for s in doc.spans["ruler"]}
+        items: list[Item] = []
+        k = 0
+        while k < len(doc):
+            span = spans.get(k)
+            if span is None:
+                items.append(Item("word", "", doc[k].text))
+                k += 1
+                continue
+            id_ = "" if span.id_ == "-" else span.id_
+            if span.label_ == "compound":
+                rash, area = id_.split("|")
+                items += [Item("rash", rash, span.text), Item("area", area, span.text, implied=True)]
+            else:
+                items.append(Item(span.label_, id_, span.text))
+            k = span.end
+        return items
+
+    def _repaired(self, text: str, items: list[Item]) -> tuple[list[Item], tuple[tuple[str, str], ...]]:
+        """Misspelt words put right, then everything read again so that repaired words find their phrases."""
+        found = {}
+        for item in items:
+            if item.label == "word" and item.text not in found and (good := self._repair(item.text)):
+                found[item.text] = good
+        if not found:
+            return items, ()
+        text = " ".join(found.get(word, word) for word in text.split(" "))
+        return self._items(text), tuple(found.items())
+
+    def _resolve(self, items: list[Item]) -> list[Item]:
+        items = merge_numbers(items)
+        items = read_scales(items, self._tones)
+        weak_values(items)
+        ambiguous(items)
+        ranges(items, self.vocabulary)
+        classify(items)
+        wholes(items, self.vocabulary)
+        negate(items)
+        excepted(items, self.vocabulary)
+        return items
+
+
+@lru_cache(maxsize=1)
+def _repair() -> Repair:
+    words = {w for p in vocabulary().phrases if p.label in (*SLOTS, "compound", "image", "skin") for w in p.text.split() if w.isalpha()}
+    return Repair(frozenset(words))
+
+
+def _scale_steps(v: Vocabulary) -> dict[tuple[str, int], str]:
+    entries = v.entries["tone"].values()
+    steps = {("fitzpatrick", n): e.name for n, e in enumerate(entries, 1)}
+    return steps | {("monk", n): e.name for e in entries for n in e.monk}
+
+
+# --- context
+
+
+def weak_values(items: list[Item]) -> None:
+    """Words that are a value only in company: "white" beside "skin", "Irish" beside a person."""
+    for k, item in enumerate(items):
+        if item.label == "tone_people":
+            item.label, item.hint = "tone", True
+        elif item.label == "tone_with_skin":
+            if _beside(items, k, ("skin", "people"), values=("tone", "tone_people", "tone_with_skin")):
+                item.label = "tone"
+            else:
+                item.drop("word")
+        elif item.label == "severity_with_rash":
+            if _beside(items, k, ("rash", "generic_rash", "lesion", "compound"), values=("severity",)):
+                item.label = "severity"
+            else:
+                item.drop("word")
+
+
+def _beside(items: list[Item], k: int, nouns: tuple[str, ...], values: tuple[str, ...]) -> bool:
+    """Whether one of ``nouns`` stands next to ``k``, with only ``values``, joins and fillers between."""
+    between = (*values, "conj", "adverb", "side", "range")
+    for step in (1, -1):
+        j = k + step
+        while 0 <= j < len(items) and abs(j - k) < 6:
+            if items[j].label in nouns:
+                return True
+            if items[j].label not in between or items[j].text in (".", ";"):
+                break
+            j += step
+    return False
+
+
+_GO = frozenset("go going went come coming get getting take taking bring switch change turn move put set step look looking roll revert return".split())
+_COLOURS = frozenset({"black", "brown", "dark", "pale", "light", "light brown", "dark brown", "tan", "olive", "fair"})
+
+
+def ambiguous(items: list[Item]) -> None:
+    """Words whose meaning the neighbours decide: "go back", "light eczema", "a dark mole", "a single picture"."""
+    for k, item in enumerate(items):
+        word = item.text.lower()
+        nxt = items[k + 1] if k + 1 < len(items) else None
+        prev = items[k - 1] if k else None
+        if item.label == "area" and word == "back":
+            verb = prev is not None and (prev.text.lower() in _GO or prev.text.lower().split()[-1] in _GO or prev.label == "modify" and prev.id in ("change", "pronoun") and prev.text.lower() not in ("try", "use", "now", "actually", "i meant", "i mean"))
+            if verb or nxt is not None and nxt.text.lower() == "to" and not (prev is not None and prev.text.lower() in ("the", "on", "his", "her", "upper", "from")):
+                item.label, item.id = "modify", "change"
+        elif item.label == "tone" and word in _COLOURS and nxt is not None:
+            if word in ("light", "medium") and nxt.label in ("rash", "generic_rash"):
+                item.label, item.id = "severity", "mild" if word == "light" else "moderate"
+            elif nxt.label == "lesion" or nxt.label == "rash" and nxt.id in ("mole", "melanoma", "seborrheic keratosis"):
+                item.drop("descriptor")
+        elif item.label == "bigger":
+            item.label = "size"
+        elif item.label == "more_lesions":
+            item.label = "number_of_lesions"
+
+
+def ranges(items: list[Item], v: Vocabulary) -> None:
+    """"from fair to brown", "mild - severe": every value of the scale between the two ends."""
+    change = any(i.label == "modify" and i.id == "change" and i.text.lower() not in ("back to", "vary", "use", "try", "keep") for i in items)
+    for k, item in enumerate(items):
+        if item.label != "range" or change:
+            continue
+        a, b = prev_index(items, k, (*FILLER, "skin", "people")), next_index(items, k, (*FILLER, "skin"))
+        if a is None or b is None or items[a].label != items[b].label or items[a].label not in ("tone", "severity"):
+            continue
+        names = v.names(items[a].label)
+        lo, hi = names.index(items[a].values[-1]), names.index(items[b].values[0])
+        step = 1 if hi >= lo else -1
+        items[a].id = "|".join(names[i] for i in range(lo, hi + step, step))
+        items[b].drop()
+
+
+def wholes(items: list[Item], v: Vocabulary) -> None:
+    """"every skin tone" names all values of the slot, "any severity" clears it."""
+    for k, item in enumerate(items):
+        if item.label == "number_of_lesions":
+            item.label = "number"
+            continue
+        if item.label == "area" and item.text.lower() in ("anywhere", "everywhere"):
+            item.label, item.id = "clear", "area"
+        if item.label not in ("each", "negate") or item.label == "negate" and item.text.lower() not in ("no", "without", "remove", "drop", "without a"):
+            continue
+        j = next_index(items, k, ("adverb", "each", "number", "unit", "tone_with_skin", "word") if item.id == "all" else ("adverb", "each"))
+        if j is None:
+            continue
+        slot = _slot_of(items[j])
+        plural_all = item.label == "each" and item.id in ("all", "each", "either")
+        if slot in ("tone", "rash", "area", "severity") and plural_all and slot is not None:
+            if item.id == "either":
+                continue
+            items[j].label, items[j].id = slot, "|".join(v.names(slot))
+            if item.id == "all":
+                item.drop()
+        elif slot is not None and item.id in ("any", "forward"):
+            items[j].label, items[j].id = "clear", slot
+            item.drop()
+    for k, item in enumerate(items):
+        if item.label == "after_any":
+            j = prev_index(items, k)
+            slot = _slot_of(items[j]) if j is not None else None
+            if slot is not None:
+                items[j].label, items[j].id = "clear", slot
+
+
+def _slot_of(item: Item) -> str | None:
+    if item.label == "slot_noun":
+        return item.id
+    if item.label == "scale" and item.id != "type":
+        return "tone"
+    if item.label == "skin" and len(item.text.split()) > 1 or item.label == "skin" and item.text.lower() in ("complexion", "skintone", "skins", "complexions", "pigmentation"):
+        return "tone"
+    if item.label == "generic_rash":
+        return "rash"
+    return None
+
+
+def excepted(items: list[Item], v: Vocabulary) -> None:
+    """"every tone except black": take what is negated out of the values named as a whole."""
+    for item in items:
+        if item.is_value and not item.negated and len(item.values) > 1:
+            out = {x for i in items if i.negated and i.label == item.label for x in i.values}
+            left = [x for x in item.values if x not in out]
+            if left:
+                item.id = "|".join(left)
+
+
+# --- problems and leftovers
+
+
+def count_problems(items: list[Item]) -> list[str]:
+    found = []
+    for k, item in enumerate(items):
+        if item.label == "count" and item.number is not None:
+            if item.number < 0:
+                found.append("count_negative")
+            elif item.number == 0:
+                found.append("count_zero")
+            elif item.number != int(item.number):
+                found.append("count_fraction")
+        if item.label == "count" and item.id == "noun" and label_at(items, k - 1) == "negate" and items[k - 1].text.lower() in ("no", "zero"):
+            found.append("count_zero")
+    return found
+
+
+def contradictions(items: list[Item]) -> list[str]:
+    """Two different values of one slot side by side in one noun phrase ("fair black skin")."""
+    found = []
+    for a, b in zip(items, items[1:], strict=False):
+        if a.label == b.label and a.label in ("tone", "severity", "size", "number") and a.id != b.id and not (a.hint or b.hint or a.negated or b.negated):
+            found.append(f"contradiction:{a.label}")
+    return found
+
+
+_FOREIGN = frozenset(
+    "der die das und ein eine einer auf mit zeig zeige mir bitte bilder bild von haut für nicht ist am im "
+    "el la los las un una en con muéstrame muestrame por favor de del piel imágenes imagenes para "
+    "le les des une sur avec montre moi s'il vous plait plaît peau du au je voudrais "
+    "il lo gli uno sulla con mostrami per favore pelle della "
+    "o os um uma na no com mostre pele por favor do da een het op met toon laat huid van".split()
+)
+_SHARED = frozenset({"die", "am", "des", "on", "no", "do", "a", "in", "con", "me", "as", "de", "la", "le", "un", "o", "la", "en", "per", "favor", "van"})
+
+
+def foreign(items: list[Item], text: str) -> bool:
+    """Whether a text is mostly in another script, or full of another language's small words."""
+    letters = [c for c in text if c.isalpha()]
+    if letters and sum(ord(c) > 0x24F for c in letters) > len(letters) / 2:
+        return True
+    words = [i.text.lower() for i in items if i.label == "word"]
+    strange = [w for w in words if w in _FOREIGN and w not in _SHARED]
+    english = sum(i.label in ("adverb", "request", "conj", "modify") and i.text.isalpha() and i.text.lower() not in _FOREIGN for i in items)
+    return len(strange) >= 2 and len(strange) > english
+
+
+def ignored(items: list[Item]) -> tuple[str, ...]:
+    """Words not understood that look as if they mattered: describing a rash or a place, or in no dictionary."""
+    out = []
+    for k, item in enumerate(items):
+        if item.label == "descriptor":
+            out.append(item.text)
+        elif item.label == "word" and item.text.isalpha() and len(item.text) > 2:
+            nxt = label_at(items, k + 1)
+            if nxt in ("rash", "lesion", "generic_rash", "area") or items[k - 1].text.lower() in ("with", "without", "showing") and k or not is_english(item.text):
+                out.append(item.text)
+    return tuple(dict.fromkeys(out))
+
+
+__all__ = ["ParsedTurn", "Parser", "Patch", "pipeline"]
