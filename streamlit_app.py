@@ -5,7 +5,7 @@ Start it with ``script2skin app`` (or ``make app``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import streamlit as st
@@ -15,6 +15,8 @@ from assistant.schema import ImageRequest
 from assistant.session import Chat, Chats, missing_parts
 from assistant.settings import settings
 from assistant.store import SavedImage, SavedTurn
+from generation import Card, GenerationError, find, known
+from generation.download import archive, file_name
 from generation.job import Studio
 
 #: Sentences of the README, for somebody who has never been here.
@@ -115,7 +117,8 @@ def go_to(conversation_id: str | None = None) -> None:
 
 
 def hear(chat: Chat, text: str) -> None:
-    saved = chat.say(text, {name: st.session_state[name] for name in CHOICES}, st.session_state.seed)
+    choices = {name: st.session_state[name] for name in CHOICES}
+    saved = chat.say(text, choices, seed=st.session_state.seed, trained=card_of(choices["model"])[0].trained)
     st.query_params["c"] = chat.id
     if saved.status == "drawing":
         studio().draw(chat, saved)
@@ -159,15 +162,38 @@ def past_conversations(chat: Chat) -> None:
 
 def choices() -> None:
     """Model, steps, guidance and seed; an empty field means the checkpoint's own value."""
-    st.text_input("Model", key="model", help="A name, or a folder in diffusers' layout.")
+    here = [name for name, at_hand in known().items() if at_hand]
+    st.selectbox(
+        "Model",
+        list(dict.fromkeys([*here, st.session_state.model])),
+        key="model",
+        accept_new_options=True,
+        help="A name from the list, or type a folder in diffusers' layout.",
+    )
+    card, problem = card_of(st.session_state.model)
+    if problem:
+        st.error(plain(problem))
     left, right = st.columns(2)
-    left.number_input("Steps", 1, 1000, key="steps", placeholder="auto", help="More steps take longer.")
+    left.number_input("Steps", 1, 1000, key="steps", placeholder=f"{card.steps}", help="More steps take longer.")
     right.number_input(
-        "Guidance", 0.0, 30.0, key="guidance_scale", placeholder="auto", help="How closely the words are followed."
+        "Guidance",
+        0.0,
+        30.0,
+        key="guidance_scale",
+        placeholder=f"{card.guidance_scale:g}",
+        help="How closely the words are followed.",
     )
     st.number_input(
         "Seed", 0, 2**32 - 1, key="seed", placeholder="new each time", help="The same seed draws the same image again."
     )
+
+
+def card_of(model: str | None) -> tuple[Card, str]:
+    """What a checkpoint says of itself; with a sentence when it is not at hand."""
+    try:
+        return find(model or "embedded").card, ""
+    except GenerationError as error:
+        return Card(), str(error)
 
 
 def remember_choices() -> None:
@@ -240,7 +266,7 @@ def show_end(chat: Chat, saved: SavedTurn) -> None:
     """How a drawing ended, when not well, with the way to take it up again."""
     if saved.status not in ENDINGS:
         return
-    missing = sum(part.request.count for part in missing_parts(saved))
+    missing = sum(len(part.indices) for part in missing_parts(saved))
     what = saved.problem or ENDINGS[saved.status].format(missing=missing, total=missing + len(saved.images))
     (st.error if saved.status == "failed" else st.warning)(plain(what))
     st.button(
@@ -260,20 +286,24 @@ def grid(chat: Chat, place: SavedTurn, saved: SavedTurn) -> None:
         for image in images:
             card(chat, place, saved, image, tools=not drawing)
         for part in missing_parts(saved) if drawing else ():
-            for seed in part.request.image_seeds():
+            for seed in part.seeds():
                 with st.container(key=f"card-{place.id}-{part.position}-{seed}"):
                     st.html('<div class="pending"></div>')
                     legend(part.request, seed)
     if len(images) > 1 and not drawing:
         st.download_button(
             f"Download all {len(images)} images",
-            data=partial(chat.archive, saved),
+            data=partial(zipped, chat, saved),
             file_name=f"script2skin-{saved.created:%Y%m%d-%H%M%S}.zip",
             mime="application/zip",
             icon=":material/folder_zip:",
             key=f"all-{place.id}",
             on_click="ignore",
         )
+
+
+def zipped(chat: Chat, saved: SavedTurn) -> bytes:
+    return archive((image, png) for image in saved.images if (png := chat.png(image)) is not None)
 
 
 def card(chat: Chat, place: SavedTurn, saved: SavedTurn, image: SavedImage, tools: bool) -> None:
@@ -283,23 +313,25 @@ def card(chat: Chat, place: SavedTurn, saved: SavedTurn, image: SavedImage, tool
             st.warning(plain(f"The file {image.file} of this image is gone."))
             return
         st.image(png, width="stretch", alt=saved.turn.requests[image.request].caption)
-        legend(saved.turn.requests[image.request], image.seed)
+        legend(saved.turn.requests[image.request], image.seed, image.details.get("measured_tone"))
         if tools:
             with st.container(horizontal=True, gap="xsmall"):
                 if st.button("Zoom", icon=":material/zoom_in:", type="tertiary", key=f"zoom-{key}"):
                     zoom(chat, saved, saved.images.index(image))
-                download(chat, saved, image, f"png-{key}")
+                download(chat, image, f"png-{key}")
 
 
-def legend(request: ImageRequest, seed: int) -> None:
-    st.markdown(f"**{request.tone.capitalize()} skin** · seed {seed}  \n:small[:gray[{request.caption}]]")
+def legend(request: ImageRequest, seed: int, measured: Mapping[str, object] | None = None) -> None:
+    """Caption, seed and the tone that was asked for; the colour measured on the picture stands beside it."""
+    colour = f" · measured: {measured['colour']}" if measured else ""
+    st.markdown(f"**{request.tone.capitalize()} skin**  \n:small[:gray[{request.caption}  \nseed {seed}{colour}]]")
 
 
-def download(chat: Chat, saved: SavedTurn, image: SavedImage, key: str) -> None:
+def download(chat: Chat, image: SavedImage, key: str) -> None:
     st.download_button(
         "PNG",
         data=partial(chat.png, image),
-        file_name=chat.file_name(saved, image),
+        file_name=file_name(image),
         mime="image/png",
         icon=":material/download:",
         type="tertiary",
@@ -314,13 +346,13 @@ def zoom(chat: Chat, saved: SavedTurn, first: int) -> None:
     at = st.session_state.setdefault(f"at-{saved.id}-{first}", first)
     image = saved.images[at]
     st.image(chat.png(image) or b"", width="stretch")
-    legend(saved.turn.requests[image.request], image.seed)
+    legend(saved.turn.requests[image.request], image.seed, image.details.get("measured_tone"))
     with st.container(horizontal=True):
         for name, icon, step in (("Previous", ":material/chevron_left:", -1), ("Next", ":material/chevron_right:", 1)):
             if st.button(name, icon=icon, disabled=not 0 <= at + step < len(saved.images), key=f"{name}-{saved.id}"):
                 st.session_state[f"at-{saved.id}-{first}"] = at + step
                 st.rerun(scope="fragment")
-        download(chat, saved, image, f"zoomed-{image.id}")
+        download(chat, image, f"zoomed-{image.id}")
 
 
 def main() -> None:

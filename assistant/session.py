@@ -8,18 +8,16 @@ it through to the store and the folder of images; when either refuses, the chat 
 
 from __future__ import annotations
 
-import io
 import json
-import re
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from assistant.schema import ImageRequest, Turn
 from assistant.store import (
@@ -35,6 +33,10 @@ from assistant.store import (
     open_store,
 )
 
+if TYPE_CHECKING:
+    from assistant.conversation import Conversation
+    from assistant.frames import Trained
+
 TITLE_LENGTH = 80
 #: Seconds before a store that could not be opened is tried again.
 RETRY_S = 10.0
@@ -42,26 +44,26 @@ RETRY_S = 10.0
 
 @dataclass(frozen=True)
 class Part:
-    """Consecutive images of one request that are to be drawn: ``request.count`` of them, from image ``offset`` on."""
+    """Images that are still to be drawn of one request: request ``position`` (from 0) of its turn."""
 
     position: int
-    offset: int
     request: ImageRequest
+    #: Which images of the request, from 0.
+    indices: tuple[int, ...]
+
+    def seeds(self) -> list[int]:
+        seeds = self.request.image_seeds()
+        return [seeds[index] for index in self.indices]
 
 
 def missing_parts(saved: SavedTurn) -> list[Part]:
     """What is still to be drawn for a turn. Each image has its own seed, so any of them can be drawn alone."""
     have = {(image.request, image.position) for image in saved.images}
-    parts: list[Part] = []
+    parts = []
     for position, request in enumerate(saved.turn.requests):
-        run: list[int] = []
-        for offset in range(request.count + 1):
-            if offset < request.count and (position, offset) not in have:
-                run.append(offset)
-            elif run:
-                seed = request.image_seeds()[run[0]]
-                parts.append(Part(position, run[0], request.model_copy(update={"count": len(run), "seed": seed})))
-                run = []
+        indices = tuple(index for index in range(request.count) if (position, index) not in have)
+        if indices:
+            parts.append(Part(position, request, indices))
     return parts
 
 
@@ -73,7 +75,7 @@ class Chat:
         #: Why something could not be kept, in one sentence; empty when all is kept.
         self.trouble = ""
         self._chats = chats
-        self._dialogue: Any = None
+        self._dialogue: Conversation | None = None
         self._unsaved: dict[str, SavedTurn] = {}
         self._lock = threading.RLock()
 
@@ -85,16 +87,21 @@ class Chat:
     def turns(self) -> list[SavedTurn]:
         return self.saved.turns
 
-    def drawing(self) -> bool:
-        return any(turn.status == "drawing" for turn in self.turns)
-
-    def say(self, text: str, settings: Mapping[str, Any] | None = None, seed: int | None = None) -> SavedTurn:
+    def say(
+        self,
+        text: str,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        seed: int | None = None,
+        trained: Trained | None = None,
+    ) -> SavedTurn:
         """Answer ``text``; a turn that asks for images comes back with status ``drawing``: start to draw it.
 
-        ``settings`` (model, steps, guidance_scale) are kept with the turn; ``seed`` is that of its first image.
+        ``settings`` (model, steps, guidance_scale) are kept with the turn; ``seed`` is used where a new one would be
+        drawn; ``trained`` is the checkpoint's vocabulary.
         """
         with self._lock:
-            turn = self._answer(text, seed)
+            turn = self._answer(text, seed, trained)
             saved = SavedTurn(
                 position=len(self.turns),
                 text=text,
@@ -148,34 +155,21 @@ class Chat:
             (turn for turn in reversed(before) if turn.images and turn.turn.requests == saved.turn.requests), None
         )
 
-    def file_name(self, saved: SavedTurn, image: SavedImage) -> str:
-        """A name that tells what is on the picture: ``eczema-back-of-the-neck-fair-seed42.png``."""
-        request = saved.turn.requests[image.request]
-        words = f"{request.rash} {request.area} {request.tone} seed{image.seed}"
-        return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") + ".png"
-
-    def archive(self, saved: SavedTurn) -> bytes:
-        """A ZIP of a turn's pictures, each with its sidecar JSON; PNG bytes as they were drawn."""
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for number, image in enumerate(saved.images, start=1):
-                if (png := self.png(image)) is None:
-                    continue
-                name = f"{number:02d}-{self.file_name(saved, image)}"
-                archive.writestr(name, png)
-                archive.writestr(
-                    name.removesuffix(".png") + ".json", json.dumps(image.details, indent=2, ensure_ascii=False)
-                )
-        return file.getvalue()
-
-    def _answer(self, text: str, seed: int | None) -> Turn:
+    def _answer(self, text: str, seed: int | None, trained: Trained | None) -> Turn:
         from assistant import Conversation
 
+        forgotten = ""
+        if self._dialogue is None and self.saved.state:
+            try:
+                self._dialogue = Conversation.restore(self.saved.state)
+            except ValidationError:
+                forgotten = "What was said before could not be read back, so I start afresh. "
         if self._dialogue is None:
-            self._dialogue = Conversation.restore(self.saved.state) if self.saved.state else Conversation()
-        turn = self._dialogue.say(text)
+            self._dialogue = Conversation()
+        self._dialogue.trained = trained
+        turn = self._dialogue.say(text, seed)
         self.saved.state = self._dialogue.dump()
-        return turn
+        return turn.model_copy(update={"reply": forgotten + turn.reply})
 
     def _write(self, saved: SavedTurn) -> None:
         """Write a turn, with all that could not be written before."""
@@ -205,6 +199,7 @@ class Chat:
                 name = f"{self.id}/{saved.position:04d}-{image.request:02d}-{image.position:02d}-{image.id[:8]}.png"
                 path = self._chats.images / name
                 path.parent.mkdir(parents=True, exist_ok=True)
+                path.with_suffix(".json").write_text(json.dumps(image.details, indent=2, ensure_ascii=False), "utf-8")
                 part = path.with_suffix(".part")
                 part.write_bytes(image.data)
                 part.replace(path)

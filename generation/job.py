@@ -15,10 +15,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from assistant.session import Chat, Part
+from assistant.settings import settings
 from assistant.store import SavedImage, SavedTurn
+from generation.errors import GenerationError
 
 if TYPE_CHECKING:
-    from generation import GeneratedImage
+    from generation import GeneratedImage, Generator
 
 log = logging.getLogger(__name__)
 
@@ -53,18 +55,19 @@ class Progress:
 
 
 class Job:
-    """The missing images of one turn. ``keep(part, index, image)`` gets each picture, ``end(outcome, problem)`` the end."""
+    """The missing images of one turn. ``keep(position, image)`` gets every picture with the place of its
+    request in the turn, ``end(outcome, problem)`` the end."""
 
     def __init__(
         self,
         parts: Sequence[Part],
         settings: dict[str, Any],
-        keep: Callable[[Part, int, GeneratedImage], None],
+        keep: Callable[[int, GeneratedImage], None],
         end: Callable[[Outcome, str], None],
     ):
         self.parts = parts
         self.settings = settings
-        self.progress = Progress("waiting", 0, sum(part.request.count for part in parts))
+        self.progress = Progress("waiting", 0, sum(len(part.indices) for part in parts))
         self._keep = keep
         self._end = end
         self._stop: Outcome | None = None
@@ -78,35 +81,43 @@ class Job:
 
     def run(self) -> None:
         """Draw to the end. Called by the worker; nothing is raised, the outcome says what went wrong."""
-        outcome, problem = "failed", ""
+        outcome: Outcome = "failed"
+        problem = ""
         try:
-            self._draw()
-            outcome = self._stop if self._stop and self.progress.images < self.progress.total else "done"
+            problem = self._draw()
+            short = self.progress.images < self.progress.total
+            outcome = self._stop if self._stop and short else "failed" if problem else "done"
         except Exception as error:
             problem = _sentence(error)
         finally:
             self.progress = replace(self.progress, stage="ended")
             self._end(outcome, problem)
 
-    def _draw(self) -> None:
-        if self.stopping():
-            return
-        self.progress = replace(self.progress, stage="loading")
-        generator = opened(self.settings.get("model"))
+    def _draw(self) -> str:
+        """Draw all parts; returns why some pictures are none, in one sentence, or nothing."""
+        flaws: list[str] = []
+        if not self.stopping():
+            self.progress = replace(self.progress, stage="loading")
+            generator = opened(self.settings.get("model") or "embedded")
         for part in self.parts:
+            if self.stopping():
+                break
             before = self.progress.images
-            images = generator.generate(
+            images = generator.draw(
                 part.request,
+                indices=part.indices,
                 steps=self.settings.get("steps"),
                 guidance_scale=self.settings.get("guidance_scale"),
-                progress=lambda done, step, steps, before=before: self._watch(before + done, step, steps),
-                cancel=self.stopping,
+                on_step=lambda done, step, steps, before=before: self._watch(before + done, step, steps),
+                cancelled=self.stopping,
             )
-            for index, image in enumerate(images):
-                self._keep(part, index, image)
-                self._watch(before + index + 1, 0, 0)
-            if self.stopping():
-                return
+            for image in images:
+                if image.error:
+                    flaws.append(image.error)
+                else:
+                    self._keep(part.position, image)
+                self._watch(self.progress.images + 1, 0, 0)
+        return f"{len(flaws)} of {self.progress.total} images failed: {flaws[0]}." if flaws else ""
 
     def _watch(self, images: int, step: int, steps: int) -> None:
         self.progress = Progress("drawing", images, self.progress.total, step, steps)
@@ -129,7 +140,7 @@ class Studio:
             job = Job(
                 chat.draw_again(saved),
                 saved.settings,
-                keep=lambda part, index, image: chat.add_image(saved, *_saved_image(part, index, image)),
+                keep=lambda position, image: chat.add_image(saved, _saved_image(position, image), image.png),
                 end=lambda outcome, problem: self._end(chat, saved, outcome, problem),
             )
             self._jobs[saved.id] = job
@@ -170,30 +181,27 @@ class Studio:
                 log.exception("A drawing could not be brought to its end")
 
 
-_generator: tuple[str | None, Any] | None = None
+_generator: tuple[str, Generator] | None = None
 
 
-def opened(model: str | None) -> Any:
-    """The generator of ``model``; the last one used stays in memory. Only the worker calls this."""
+def opened(model: str) -> Generator:
+    """The generator of ``model``; the last one used stays in memory. Only the studio's thread calls this."""
     global _generator
     if _generator is None or _generator[0] != model:
         from generation import Generator
 
         _generator = None  # the memory of the old one first
-        _generator = (model, Generator(model))
+        _generator = (model, Generator.load(model, settings().device))
     return _generator[1]
 
 
-def _saved_image(part: Part, index: int, image: GeneratedImage) -> tuple[SavedImage, bytes]:
-    saved = SavedImage(request=part.position, position=part.offset + index, seed=image.seed, details=image.details)
-    return saved, image.png
+def _saved_image(position: int, image: GeneratedImage) -> SavedImage:
+    return SavedImage(request=position, position=image.index, seed=image.seed, details=image.sidecar)
 
 
 def _sentence(error: Exception) -> str:
     """One sentence for the chat; what is no error of ours is logged in full as well."""
-    from generation import CheckpointError
-
-    if isinstance(error, CheckpointError):
+    if isinstance(error, GenerationError):
         return str(error)
     log.error("Drawing failed", exc_info=error)
     if isinstance(error, MemoryError):
