@@ -1,9 +1,446 @@
-"""The one console command, ``script2skin``, with a subcommand for each job."""
+"""The one console command, ``script2skin``, with a subcommand for each job.
+
+Nothing heavy is imported before a command needs it: ``--help`` and ``--dry-run`` never load torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module, metadata, util
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="From a typed sentence to synthetic images of skin conditions.")
+if TYPE_CHECKING:
+    from assistant.frames import Trained
+    from assistant.schema import ImageRequest, Turn
+    from generation import Generator
+    from generation.bulk import Kept
+
+HELP = """From a typed sentence to synthetic images of skin conditions.
+
+\b
+Open the chat in the browser:
+  script2skin app
+Talk in this terminal; images are saved in ./script2skin-images:
+  script2skin chat
+Draw one sentence into a folder, PNG files with a JSON file beside each:
+  script2skin generate "three images of eczema on the elbow, fair skin" --out eczema
+A labelled set, the same number on every skin tone; the same command goes on where it was stopped:
+  script2skin generate "500 images each of psoriasis on every skin tone" --out set --seed 1
+What is understood of a sentence, without drawing:
+  script2skin parse "now the same on black skin"
+
+Images are synthetic and not for diagnosis.
+"""
+CHAT_HELP = """Talk with the assistant, one sentence a line.
+
+\b
+In a terminal you are asked for one sentence after another; end with Ctrl-D (Ctrl-C stops a drawing).
+For programs, one JSON object a line comes back for every line that goes in:
+  printf '%s\\n' "eczema on the elbow" "now on black skin" | script2skin chat --json --dry-run
+"""
+GENERATE_HELP = """Draw one sentence into a folder.
+
+Every image is a PNG file with a JSON file beside it, and all are listed in metadata.jsonl.
+
+\b
+  script2skin generate "three images of acne on the chin, brown skin" --out acne --seed 7
+  script2skin generate "eczema and psoriasis on the elbow, fair and brown" --count 400 --out set --seed 1
+  script2skin generate "tinea on the foot" --out tinea --model runs/my-model --steps 30 --guidance 4
+
+Any number of images may be asked for. With --seed, the same command draws only what is not yet in the folder.
+The folder is one that datasets.load_dataset("imagefolder") reads. Ends with 2 when the sentence leads to a question
+instead of images, and with 1 when an image or the model failed.
+"""
+
+#: Subcommands that other rooms bring along, loaded when they are called: name → module with a typer ``app``, help.
+ROOMS = {
+    "data": ("data.cli", "Bring pictures into one labelled set."),
+    "train": ("training.cli", "Train a model from a labelled set."),
+}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help=HELP,
+    rich_markup_mode=None,  # keeps the examples as they are laid out
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="embedded, sd15, owner/name@commit of a hub, or a folder in diffusers' layout."),
+]
+Steps = Annotated[int | None, typer.Option("--steps", help="Denoising steps; the model's own number unless given.")]
+Guidance = Annotated[
+    float | None,
+    typer.Option("--guidance", help="How closely the words are followed (guidance scale); 1 is without guidance."),
+]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed draws the same images.")]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
-    app()
+    """Entry point of the console command."""
+    try:
+        app()
+    except BrokenPipeError:  # the reader has seen enough, as in `script2skin … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"script2skin {metadata.version('script2skin')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(name="app")
+def open_app(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8501,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other computers in.")] = "localhost",
+    browser: Annotated[bool, typer.Option(help="Open a browser window, where there is one.")] = True,
+) -> None:
+    """Open the chat in the browser."""
+    page = util.find_spec("streamlit_app")
+    if page is None or page.origin is None:
+        _fail("The page streamlit_app.py is missing; install the project again.")
+    options = {
+        "server.port": port,
+        "server.address": host,
+        "server.headless": str(not browser).lower(),
+        "server.showEmailPrompt": "false",
+        "server.fileWatcherType": "none",
+        "browser.gatherUsageStats": "false",
+    }
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    with contextlib.suppress(KeyboardInterrupt):
+        raise typer.Exit(subprocess.call([sys.executable, "-m", "streamlit", "run", page.origin, *flags]))
+
+
+@app.command(help=CHAT_HELP)
+def chat(
+    as_json: AsJson = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Answer, but draw nothing; loads no model.")] = False,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the images.")] = Path("script2skin-images"),
+    model: Model = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = None,
+    device: Device = None,
+) -> None:
+    from assistant import Conversation
+
+    studio = None if dry_run else Studio(out, model, steps, guidance, device)
+    conversation = Conversation(seed=seed, trained=None if studio is None else studio.trained())
+    for text in _lines(prompt=not as_json and sys.stdin.isatty()):
+        turn = conversation.say(text)
+        if not as_json:
+            typer.echo(_clean(turn.reply) + "\n")
+        result = studio.draw(turn, show=not as_json) if studio else {}
+        if as_json:
+            _print_json({**turn.model_dump(mode="json"), **result})
+
+
+@app.command(help=GENERATE_HELP)
+def generate(
+    text: Annotated[str, typer.Argument(help="What to draw, as one sentence.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the images.")],
+    seed: Seed = None,
+    count: Annotated[
+        int | None, typer.Option("--count", min=1, help="Images in all, shared out over what the sentence names.")
+    ] = None,
+    model: Model = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", help="Images at a time; more than 1 is faster on a GPU only.")
+    ] = None,
+    text_encoder: Annotated[
+        Path | None, typer.Option("--text-encoder", help="Folder of a fine-tuned CLIP text encoder.")
+    ] = None,
+    lora: Annotated[Path | None, typer.Option("--lora", help="LoRA adapter, a .safetensors file.")] = None,
+    device: Device = None,
+    as_json: AsJson = False,
+) -> None:
+    from assistant import Conversation
+
+    studio = Studio(out, model, steps, guidance, device, batch_size, text_encoder, lora)
+    with _sentences():
+        conversation = Conversation(seed=seed, trained=studio.checkpoint().card.trained, limit=None)
+    turn = conversation.say(text)
+    if turn.act != "generate" or not turn.requests:
+        if as_json:
+            _print_json(turn.model_dump(mode="json"))
+        _fail(_clean(turn.reply), code=2)
+    typer.echo(_clean(turn.reply), err=True)
+    if count is not None:
+        turn = turn.model_copy(update={"requests": _share_out(turn.requests, count)})
+    result = studio.draw(turn, show=not as_json, manifest=True)
+    if as_json:
+        _print_json({**turn.model_dump(mode="json"), **result})
+    if result["stopped"]:
+        again = f" The same command with --seed {conversation.history.seed} goes on from here."
+        _fail(f"Stopped; the images drawn so far are in {out}.{again}", code=130)
+    if result["error"] or any(image["error"] for image in result["images"]):
+        raise typer.Exit(1)
+
+
+@app.command()
+def parse(text: Annotated[str, typer.Argument(help="Any sentence.")], as_json: AsJson = False) -> None:
+    """Show what is understood of one sentence.
+
+    No history is looked at: "now on black skin" is read as a change of something.
+    """
+    from assistant.parser import Parser
+
+    values = Parser().parse(text).model_dump(mode="json", exclude_defaults=True)
+    if as_json:
+        _print_json(values)
+        return
+    patches = values.pop("patches", [])
+    for name, value in [*values.items(), *((f"patch {number}", patch) for number, patch in enumerate(patches, 1))]:
+        typer.echo(_clean(f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"))
+
+
+class Studio:
+    """Draws turns into a folder; the model is loaded for the first one."""
+
+    def __init__(
+        self,
+        out: Path,
+        model: str | None,
+        steps: int | None,
+        guidance: float | None,
+        device: str | None,
+        batch_size: int | None = None,
+        text_encoder: Path | None = None,
+        lora: Path | None = None,
+    ):
+        from assistant.settings import settings
+
+        self._out = out
+        self._model = model or settings().model
+        self._device = device or settings().device
+        self._parts = {"text_encoder": text_encoder, "lora": lora}
+        self._how = {
+            "steps": settings().steps if steps is None else steps,
+            "guidance_scale": settings().guidance_scale if guidance is None else guidance,
+            "batch_size": batch_size,
+        }
+        self._generator: Generator | None = None
+
+    def checkpoint(self) -> Any:
+        """Raises `generation.CheckpointError` when the model is not at hand."""
+        from generation import find
+
+        return find(self._model)
+
+    def trained(self) -> Trained | None:
+        """The model's vocabulary; a model that is not at hand is said once, and the conversation goes on."""
+        from generation import GenerationError
+
+        try:
+            return self.checkpoint().card.trained
+        except GenerationError as error:
+            typer.echo(_clean(str(error)), err=True)
+            return None
+
+    def draw(self, turn: Turn, show: bool, manifest: bool = False) -> dict[str, Any]:
+        """Draw a turn's requests; ``show`` prints each path as it comes. Nothing is raised: the result says it all.
+
+        Returns:
+            ``images`` (file, sidecar, request, index, seed, error and so on), ``error`` (one sentence or None) and
+            ``stopped`` (by Ctrl-C).
+        """
+        from generation import GenerationError
+
+        result: dict[str, Any] = {"images": [], "error": None, "stopped": False}
+        if turn.act != "generate" or not turn.requests:
+            return result
+        kept: list[Kept] = []
+        try:
+            for image in self._images(turn.requests):
+                kept.append(image)
+                result["images"].append(_listed(image))
+                if image.error:
+                    typer.echo(f"Image {len(kept)} failed: {image.error}.", err=True)
+                elif show:
+                    typer.echo(str(image.path))
+        except GenerationError as error:
+            result["error"] = str(error)
+            typer.echo(_clean(str(error)), err=True)
+        except KeyboardInterrupt:
+            result["stopped"] = True
+        if manifest and (trouble := _list_in_manifest(self._out, kept, self.checkpoint().card.license)):
+            result["error"] = result["error"] or trouble
+            typer.echo(_clean(trouble), err=True)
+        return result
+
+    def _images(self, requests: list[ImageRequest]) -> Iterator[Kept]:
+        from generation import Generator
+        from generation.bulk import draw_into
+
+        with _progress(sum(request.count for request in requests)) as (say, on_step):
+            if self._generator is None:
+                say("Loading the model")
+                self._generator = Generator.load(self._model, self._device, **self._parts)
+            say("Drawing")
+            for image in draw_into(self._out, self._generator, requests, on_step=on_step, **self._how):
+                on_step(1, 1)
+                yield image
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[tuple[Any, Any]]:
+    """A bar on standard error, where that is a terminal: gives (say(words), on_step(step, steps))."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=total)
+        done = 0
+
+        def say(words: str) -> None:
+            bar.update(task, description=words)
+
+        def on_step(step: int, steps: int) -> None:
+            nonlocal done
+            done += step == steps == 1
+            bar.update(task, completed=done, description=f"Drawing, step {step} of {steps}" if steps > 1 else None)
+
+        yield say, on_step
+
+
+def _listed(image: Kept) -> dict[str, Any]:
+    """An image as the JSON output lists it."""
+    return {
+        "file": str(image.path) if image.path else None,
+        "sidecar": str(image.path.with_suffix(".json")) if image.path else None,
+        "request": image.request,
+        "index": image.index,
+        "seed": image.sidecar["seed"],
+        "caption": image.sidecar["caption"],
+        "measured_tone": image.sidecar.get("measured_tone"),
+        "error": image.error,
+    }
+
+
+def _list_in_manifest(folder: Path, kept: list[Kept], license: str) -> str | None:
+    """List the images in the folder's ``metadata.jsonl``, beside what it lists already; returns what went wrong."""
+    from data.manifest import ManifestError, read, write
+
+    if not any(image.path for image in kept):
+        return None
+    try:
+        rows = {row.file_name: row for row in read(folder)}
+        for image in kept:
+            if image.path:
+                rows[image.path.name] = _row(image, license)
+        write(folder, rows.values())
+    except ManifestError as error:
+        return str(error)
+    except OSError as error:
+        return f"{folder / 'metadata.jsonl'} could not be written: {error.strerror}."
+    return None
+
+
+def _row(image: Kept, license: str) -> Any:
+    from assistant.schema import VALUE_SLOTS
+    from data.manifest import Row
+
+    record = image.sidecar
+    return Row(
+        **{slot: record["request"][slot] for slot in VALUE_SLOTS},
+        file_name=image.path.name,
+        text=record["caption"],
+        source=f"script2skin {record['model']['name']}",
+        license=license,
+        group=str(record["seed"]),  # the same noise on another tone is much the same picture
+        split="train",
+        ita=(record.get("measured_tone") or {}).get("ita"),
+    )
+
+
+def _share_out(requests: list[ImageRequest], count: int) -> list[ImageRequest]:
+    from generation.bulk import shared_out
+
+    try:
+        return shared_out(requests, count)
+    except ValueError as error:
+        _fail(str(error))
+
+
+def _lines(prompt: bool) -> Iterator[str]:
+    """Lines of standard input, whatever bytes they hold; in a terminal each is asked for."""
+    if prompt:
+        with contextlib.suppress(ImportError):
+            import readline  # noqa: F401 - gives input() a history and line editing
+        typer.echo("Say what you want to see. Ctrl-D ends.\n")
+        with contextlib.suppress(EOFError, KeyboardInterrupt):
+            while True:
+                yield input("you: ")
+        typer.echo()
+        return
+    for line in sys.stdin.buffer:
+        yield line.decode("utf-8-sig", errors="replace").rstrip("\r\n")
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    """One line of UTF-8, whatever the terminal's own encoding is."""
+    sys.stdout.buffer.write(json.dumps(value, ensure_ascii=False).encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _clean(text: str) -> str:
+    """Without Markdown's bold, and without control characters: quoted user text must not steer the terminal."""
+    return "".join(letter for letter in text.replace("**", "") if letter.isprintable() or letter == "\n")
+
+
+@contextlib.contextmanager
+def _sentences() -> Iterator[None]:
+    """Errors meant for people end the command with their one sentence, without a traceback."""
+    from generation import GenerationError
+
+    try:
+        yield
+    except GenerationError as error:
+        _fail(_clean(str(error)))
+
+
+def _fail(message: str, code: int = 1) -> Any:
+    typer.echo(message, err=True)
+    raise typer.Exit(code)
+
+
+def _room(name: str, module: str) -> Any:
+    """A command that hands its arguments to another room's typer app."""
+
+    def run(context: typer.Context) -> None:
+        import_module(module).app(args=context.args, prog_name=f"script2skin {name}")
+
+    return run
+
+
+for _name, (_module, _summary) in ROOMS.items():
+    if util.find_spec(_module):
+        _settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+        app.command(_name, help=_summary, context_settings=_settings)(_room(_name, _module))

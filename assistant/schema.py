@@ -109,9 +109,13 @@ class ImageRequest(BaseModel):
 
         return caption(self)
 
+    def image_seed(self, index: int) -> int:
+        """Seed of image ``index`` (from 0); seeds wrap at 2**32."""
+        return (self.seed + index) % 2**32
+
     def image_seeds(self) -> list[int]:
-        """Seed of every image of this request; they wrap at 2**32."""
-        return [(self.seed + i) % 2**32 for i in range(self.count)]
+        """Seed of every image of this request."""
+        return [self.image_seed(index) for index in range(self.count)]
 
 
 class Assumption(BaseModel):

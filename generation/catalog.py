@@ -61,6 +61,8 @@ class Card(BaseModel):
     resolution: int | None = Field(default=None, ge=8, le=4096)
     #: Vocabulary that the checkpoint was trained on: lists of canonical names; None: not restricted.
     trained: Trained | None = None
+    #: What may be done with the images: an SPDX name or a few words; goes into the manifest of a set.
+    license: str = Field(default="as the model's own licence says", min_length=1)
     #: `layout.weights_sha256` of the folder; when given, the weights are compared with it on loading.
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
 

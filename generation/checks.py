@@ -29,7 +29,10 @@ def check_caption(request: ImageRequest, tokenizer: Any) -> str:
     """
     from assistant.caption import read_caption
 
-    caption = request.caption
+    try:
+        caption = request.caption
+    except ValueError as error:
+        raise CaptionError(str(error)) from error
     values = read_caption(caption)
     if any(values.get(slot) != getattr(request, slot) for slot in VALUE_SLOTS):
         raise CaptionError(f"{caption!r} is not a canonical caption, so it is not drawn.")

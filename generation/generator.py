@@ -140,7 +140,7 @@ class Generator:
     ) -> Iterator[GeneratedImage]:
         """Draw the images of a request, each yielded as soon as it is done.
 
-        Image *i* comes from its own seed (``request.image_seeds()[i]``) and has the same bits whether it is drawn
+        Image *i* comes from its own seed (``request.image_seed(i)``) and has the same bits whether it is drawn
         alone or with the others, on the same machine and with the same settings.
 
         Args:
@@ -167,7 +167,7 @@ class Generator:
                 on_step(done, step, total)
 
         for batch in _batches(_indices(request, indices), chosen.batch_size):
-            seeds = [None if index is None else request.image_seeds()[index] for index in batch]
+            seeds = [None if index is None else request.image_seed(index) for index in batch]
             if not _acquire(self._lock, stop):
                 return
             try:

@@ -56,7 +56,7 @@ def record(request: ImageRequest, index: int, model: dict[str, Any], sampling: d
         "caption": request.caption,
         "request": request.model_dump(mode="json"),
         "index": index,
-        "seed": request.image_seeds()[index],
+        "seed": request.image_seed(index),
         "model": model,
         "sampling": sampling,
         "versions": versions(),
@@ -102,10 +102,15 @@ def read_png(source: Path | bytes) -> dict[str, Any]:
     return json.loads(text)
 
 
+def read_sidecar(path: Path) -> dict[str, Any]:
+    """The record in a sidecar JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 def read_request(source: Path | dict[str, Any]) -> tuple[ImageRequest, int]:
     """Request and image number out of a sidecar JSON file, a PNG, or a record."""
     if isinstance(source, Path):
-        source = read_png(source) if source.suffix == ".png" else json.loads(source.read_text(encoding="utf-8"))
+        source = read_png(source) if source.suffix == ".png" else read_sidecar(source)
     return ImageRequest.model_validate(source["request"]), source["index"]
 
 
