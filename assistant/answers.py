@@ -5,13 +5,13 @@ Conditions are described from their notes; nothing here is advice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from assistant.frames import Frame, Trained, known, nearest
 from assistant.notes import Note, notes
 from assistant.replies import listed, place, quoted
 from assistant.schema import MAX_IMAGES_PER_TURN, VALUE_SLOTS, ImageRequest, ParsedTurn, Turn
-from assistant.suggestions import after_images, complete_sentence, familiar, for_newcomers, naming
+from assistant.suggestions import after_images, complete_sentence, every_tone, familiar, for_newcomers, naming
 from assistant.vocabulary import vocabulary
 
 CALLED = {"rash": "condition", "area": "body site", "tone": "skin tone", "number": "number of lesions"}
@@ -61,24 +61,26 @@ def sites_of(frame: Frame, trained: Trained | None) -> list[str]:
     return [place(area).capitalize() for area in areas if area in known("area", trained)][:3]
 
 
-def not_trained(slot: str, value: str, frame: Frame, trained: Trained) -> Reply:
-    """The checkpoint has not learnt ``value``: its nearest neighbours instead, as sentences said in full."""
-    near = nearest(slot, value, trained)
-    lead = f"The loaded model was not trained on {value}, so I draw nothing."
-    if not near:
-        return f"{lead} Another model may know it.", for_newcomers(trained)
-    said = {s: v[0] for s in ("rash", "area", "tone") if (v := getattr(frame, s)) and trained.knows(s, v[0])}
-    sentences = [complete_sentence(frame, {**said, slot: other}) for other in near if slot == "rash" or "rash" in said]
-    return f"{lead} Shall I take {listed(near, 'or')} instead?", sentences or for_newcomers(trained)
+def not_trained(strange: Mapping[str, Sequence[str]], offer: Frame, trained: Trained) -> Reply:
+    """The checkpoint has not learnt the ``strange`` values, by slot; ``offer`` is the request with the nearest it knows."""
+    values = [value for said in strange.values() for value in said]
+    lead = f"The loaded model was not trained on {listed(values, 'or')}, so I draw nothing."
+    slot, (value, *_) = next(iter(strange.items()))
+    instead = listed(v for s in strange for v in getattr(offer, s))
+    near = list(dict.fromkeys([*getattr(offer, slot), *nearest(slot, value, trained)]))[:3]
+    if offer.rash:
+        said = {s: v[0] for s in ("rash", "area", "tone") if (v := getattr(offer, s))}
+        return f"{lead} Shall I take {instead} instead?", [complete_sentence(offer, {**said, slot: v}) for v in near]
+    wording = [place(v) if slot == "area" else f"{v} skin" for v in near]
+    return f"{lead} Shall I take {instead} instead?", [words.capitalize() for words in wording]
 
 
-def too_many(wanted: int, limit: int, frame: Frame) -> Reply:
-    command = f'script2skin generate "{bulk_sentence(frame)}" --out my-set'
+def too_many(wanted: int, limit: int, frame: Frame, offer: bool) -> Reply:
     reply = (
         f"That would be {wanted:,} images, and the chat draws at most {limit} a turn. For the whole set, run"
-        f" `{command}`. Shall I draw {limit} of them here?"
+        f' `script2skin generate "{bulk_sentence(frame)}" --out my-set`.'
     )
-    return reply, [f"{limit} images"]
+    return f"{reply} Shall I draw {limit} of them here?" if offer else reply, [f"{limit} images"]
 
 
 def bulk_sentence(frame: Frame) -> str:
@@ -216,7 +218,7 @@ def about(rashes: Sequence[str], topic: str | None, tones: Sequence[str], traine
     tone = tones[-1] if tones else known("tone", trained)[-1]
     shown = [rash for rash in rashes if rash in known("rash", trained)]
     suggestions = [f"Show me {rash} on {tone} skin" for rash in shown[:2]]
-    suggestions += [f"{shown[0]} on every skin tone".capitalize()] if shown else []
+    suggestions += [f"{shown[0]} on {every_tone(trained)}".capitalize()] if shown else []
     suggestions += [f"Where does {rashes[0]} usually appear?"] if topic != "site" else []
     return Turn(act="answer", reply="\n\n".join(lines), suggestions=suggestions or for_newcomers(trained))
 

@@ -45,6 +45,8 @@ class State(BaseModel):
     frames: tuple[Frame, ...] = ()
     requests: tuple[ImageRequest, ...] = ()
     assumed: tuple[Assumption, ...] = ()
+    #: The request in full that it came from, so that its repetition is known; empty after a follow-up.
+    said: str = ""
     #: Skin tones that were last named.
     tone: tuple[str, ...] = ()
     #: A request that waits for something ("on black skin": which condition?).
@@ -91,7 +93,7 @@ class History(BaseModel):
 class Ask(Exception):
     """Something must be asked before anything can be drawn.
 
-    ``pending`` waits for the slot ``waits``; ``offered`` is the value of it that a "yes" takes.
+    ``pending`` waits for the slot ``waits``; ``offer`` is what a "yes" draws.
     """
 
     def __init__(
@@ -100,11 +102,11 @@ class Ask(Exception):
         suggestions: Sequence[str] = (),
         waits: str = "",
         pending: tuple[Frame, ...] | None = None,
-        offered: object = None,
+        offer: tuple[Frame, ...] = (),
     ):
         super().__init__(reply)
-        self.reply, self.suggestions, self.waits, self.pending = reply, list(suggestions), waits, pending
-        self.offer = () if offered is None else tuple(frame.change(**{waits: offered}) for frame in pending or ())
+        self.reply, self.suggestions, self.waits = reply, list(suggestions), waits
+        self.pending, self.offer = pending, offer
 
 
 def respond(
@@ -175,6 +177,9 @@ def requested(
 ) -> tuple[History, Turn]:
     state = history.state
     extra = [*readings(parsed.repaired), *left_over(parsed.ignored, parsed.unknown)]
+    said = in_full(parsed)
+    if said and said == state.said and not state.pending:
+        return history, again(state, parsed, extra, trained)
     try:
         frames, carried = drafted(state, parsed) if parsed.intent == "request" else (state.offer, [])
         check(frames, parsed, trained, limit)
@@ -191,26 +196,45 @@ def requested(
     frames = tuple(frame.change(seed=fresh) if frame.seed is None else frame for frame in frames)
     requests, assumed = complete(frames, trained, limit)
     assumed = [*carried, *assumed]
-    again = frames == state.frames
-    said_tones = tuple(dict.fromkeys(tone for frame in frames for tone in frame.tone))
     after = State(
         frames=frames,
         requests=tuple(requests),
         assumed=tuple(assumed),
-        tone=said_tones or state.tone,
+        said=said,
+        tone=tuple(dict.fromkeys(tone for frame in frames for tone in frame.tone)) or state.tone,
         draws=draws,
     )
-    if again:
+    if frames == state.frames:
         after = state.model_copy(update={"pending": (), "waits": "", "offer": ()})
+        return history.push(after), again(state, parsed, extra, trained)
     news = [assumption for assumption in assumed if assumption not in state.assumed]
-    reply = " ".join([understood(requests, state, again), *assumptions(news), *extra])
     return history.push(after), Turn(
         act="generate",
         requests=requests,
         assumed=assumed,
         ignored=list(parsed.ignored),
-        reply=reply,
+        reply=" ".join([understood(requests, state), *assumptions(news), *extra]),
         suggestions=after_images(requests, trained),
+    )
+
+
+def in_full(parsed: ParsedTurn) -> str:
+    """A request that stands by itself, as a key; empty for anything else."""
+    if parsed.mode != "new" or parsed.targets or parsed.problems or not any(patch.rash for patch in parsed.patches):
+        return ""
+    return "|".join(patch.model_dump_json(exclude_unset=True) for patch in parsed.patches)
+
+
+def again(state: State, parsed: ParsedTurn, extra: Sequence[str], trained: Trained | None) -> Turn:
+    """Answer to what is already there."""
+    text = f"The same again, from the same seed: {described(state.requests)}."
+    return Turn(
+        act="generate",
+        requests=list(state.requests),
+        assumed=list(state.assumed),
+        ignored=list(parsed.ignored),
+        reply=" ".join([text, *extra]),
+        suggestions=after_images(state.requests, trained),
     )
 
 
@@ -409,30 +433,29 @@ def complete(
 def check(frames: tuple[Frame, ...], parsed: ParsedTurn, trained: Trained | None, limit: int | None) -> None:
     """Raises :class:`Ask` when the frames cannot be drawn as they are."""
 
-    def lacking(slot: str) -> tuple[Frame, ...]:
-        return tuple(frame.change(**{slot: None if slot == "count" else ()}) for frame in frames)
-
     for problem in parsed.problems:
         slot = answers.slot_of_problem(problem)
-        raise Ask(*answers.problem(problem, frames[0], trained), slot, lacking(slot) if slot else None)
+        raise Ask(*answers.problem(problem, frames[0], trained), slot, lacking(frames, slot) if slot else None)
     for slot, typed, near in parsed.unknown:
         if slot in VALUE_SLOTS and not any(getattr(patch, slot) for patch in parsed.patches):
-            rest = lacking(slot)
+            rest = lacking(frames, slot)
             near = drawable(slot, near, trained)
-            raise Ask(
-                *answers.not_in_vocabulary(slot, typed, near, rest[0], trained), slot, rest, (near,) if near else None
-            )
+            offer = tuple(frame.change(**{slot: (near,)}) for frame in rest) if near else ()
+            raise Ask(*answers.not_in_vocabulary(slot, typed, near, rest[0], trained), slot, rest, offer)
+    if trained is not None and (strange := untrained(frames, trained)):
+        slot = next(iter(strange))
+        rest = tuple(fitting(frame, trained, replace=False) for frame in frames)
+        offer = tuple(fitting(frame, trained, replace=True) for frame in frames)
+        raise Ask(*answers.not_trained(strange, offer[0], trained), slot, rest, offer)
     if not all(frame.rash for frame in frames):
         raise Ask(*answers.which_condition(frames[0], trained), "rash", frames)
-    for slot in ("rash", "area", "tone"):
-        strange = [v for f in frames for v in getattr(f, slot) if v not in known(slot, trained)]
-        if strange:
-            near = drawable(slot, strange[0], trained)
-            reply = answers.not_trained(slot, strange[0], frames[0], trained)
-            raise Ask(*reply, slot, lacking(slot), (near,) if near else None)
     if limit is not None and (wanted := total(frames)) > limit and not capped(frames, limit):
-        offered = limit if len(frames) == 1 and not frames[0].each else None
-        raise Ask(*answers.too_many(wanted, limit, frames[0]), "count", frames, offered)
+        offer = (frames[0].change(count=limit),) if len(frames) == 1 and not frames[0].each else ()
+        raise Ask(*answers.too_many(wanted, limit, frames[0], bool(offer)), "count", frames, offer)
+
+
+def lacking(frames: Sequence[Frame], slot: str) -> tuple[Frame, ...]:
+    return tuple(frame.change(**{slot: None if slot == "count" else ()}) for frame in frames)
 
 
 def drawable(slot: str, value: str | None, trained: Trained | None) -> str | None:
@@ -440,6 +463,26 @@ def drawable(slot: str, value: str | None, trained: Trained | None) -> str | Non
     if value is None or value in known(slot, trained):
         return value
     return next(iter(nearest(slot, value, trained, many=1)), None)
+
+
+def untrained(frames: Sequence[Frame], trained: Trained) -> dict[str, list[str]]:
+    """Values, by slot, that the checkpoint has not learnt."""
+    values = {
+        slot: list(dict.fromkeys(v for frame in frames for v in getattr(frame, slot) if not trained.knows(slot, v)))
+        for slot in VALUE_SLOTS
+    }
+    return {slot: strange for slot, strange in values.items() if strange}
+
+
+def fitting(frame: Frame, trained: Trained, replace: bool) -> Frame:
+    """``frame`` without what the checkpoint does not know; a slot that would be empty gets the nearest value instead."""
+    fields = {}
+    for slot, said in frame.values().items():
+        kept = tuple(value for value in said if trained.knows(slot, value))
+        if said and not kept and replace:
+            kept = tuple(nearest(slot, said[0], trained, many=1))
+        fields[slot] = kept
+    return frame.change(**fields)
 
 
 def capped(frames: Sequence[Frame], limit: int) -> bool:
@@ -450,13 +493,9 @@ def capped(frames: Sequence[Frame], limit: int) -> bool:
 # ── what is said about it ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def understood(requests: Sequence[ImageRequest], state: State, again: bool) -> str:
+def understood(requests: Sequence[ImageRequest], state: State) -> str:
     """First sentence of the answer to a request."""
     text = described(requests)
-    if again:
-        return f"The same again, from the same seed: {text}."
-    seeds = {request.seed for request in requests}
     kept = {seed for request in state.requests for seed in request.image_seeds()}
-    if state.requests and seeds <= kept:
-        return f"{text[0].upper()}{text[1:]}, with the same seed as before so that you can compare."
-    return f"{text[0].upper()}{text[1:]}."
+    compared = state.requests and {request.seed for request in requests} <= kept
+    return f"{text[0].upper()}{text[1:]}{', with the same seed as before so that you can compare' if compared else ''}."

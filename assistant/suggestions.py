@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from assistant.frames import Frame, Trained, known, nearest, site
 from assistant.notes import notes
-from assistant.replies import place
+from assistant.replies import listed, place
 from assistant.schema import MAX_IMAGES_PER_TURN, ImageRequest
 from assistant.vocabulary import vocabulary
 
@@ -25,7 +25,7 @@ def for_newcomers(trained: Trained | None) -> list[str]:
     tones = known("tone", trained)
     sentences = [
         f"A few images of {rashes[0]} {place(site(rashes[0], Frame(), trained))} on {tones[len(tones) // 4]} skin",
-        f"Severe {rashes[1 % len(rashes)]} on every skin tone",
+        f"Severe {rashes[1 % len(rashes)]} on {every_tone(trained)}",
         f"{rashes[2 % len(rashes)]} on {tones[-1]} skin".capitalize(),
         f"What does {rashes[0]} look like on dark skin?",
     ]
@@ -59,10 +59,11 @@ def after_images(requests: Sequence[ImageRequest], trained: Trained | None) -> l
     last = requests[-1]
     tones = known("tone", trained)
     shown = {request.tone for request in requests}
+    total = sum(request.count for request in requests)
     sentences = []
     if len(shown) == 1 and len(tones) > 1:
         sentences.append(f"Now on {contrast(last.tone, tones)} skin")
-        sentences.append("On every skin tone")
+        sentences.append(f"On {every_tone(trained)}")
     elif len(shown) > 1:
         sentences.append(f"The last one again, but {'milder' if last.severity == 'severe' else 'more severe'}")
     elsewhere = [a for a in notes()[last.rash].areas if a in known("area", trained) and a != last.area]
@@ -71,10 +72,16 @@ def after_images(requests: Sequence[ImageRequest], trained: Trained | None) -> l
     if len(shown) == 1:
         sentences.append("Milder" if last.severity == "severe" else "More severe")
     alike = nearest("rash", last.rash, trained, many=1)
-    if len({request.rash for request in requests}) == 1 and alike:
+    if len({request.rash for request in requests}) == 1 and alike and 2 * total <= MAX_IMAGES_PER_TURN:
         sentences.append(f"Compare with {alike[0]}")
     sentences += ["Another two", f"What does {last.rash} look like on dark skin?"]
     return sentences[:MANY]
+
+
+def every_tone(trained: Trained | None) -> str:
+    """ "every skin tone", or those that the checkpoint knows."""
+    tones = known("tone", trained)
+    return "every skin tone" if trained is None or len(tones) == len(known("tone", None)) else f"{listed(tones)} skin"
 
 
 def contrast(tone: str, tones: Sequence[str]) -> str:

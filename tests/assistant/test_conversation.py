@@ -35,12 +35,17 @@ def said(*sentences, **options):
 
 def test_importing_loads_neither_torch_nor_spacy():
     code = "import sys, assistant; from assistant.schema import Turn; print(sorted({'torch', 'diffusers', 'spacy'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_talking_loads_no_torch():
     code = "import sys; from assistant import Conversation; Conversation().say('acne'); print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+        == "False"
+    )
 
 
 def test_same_seed_same_turns():
@@ -116,7 +121,7 @@ OPENINGS = [
     "on black skin",
     "measles",
     "acne on the tongue",
-    "500 images of tinea",
+    "500 images of eczema",
     "0 images of acne",
     "what does rosacea look like?",
     "which conditions appear on the elbow?",
@@ -150,9 +155,42 @@ def test_suggestions_for_every_condition(rash):
 
 
 FRAGMENTS = [
-    *("eczema", "psoriasis", "athlete's foot", "mole", "on the elbow", "at the back of the neck", "fair skin", "black skin"),
-    *("3 images of", "a dozen", "two each", "severe", "milder", "darker", "now", "same but", "another two", "the second one"),
-    *("compare with", "undo", "redo", "start over", "not on the face", "every skin tone", "and", ",", "what about", "?", "0", "-3"),
+    *(
+        "eczema",
+        "psoriasis",
+        "athlete's foot",
+        "mole",
+        "on the elbow",
+        "at the back of the neck",
+        "fair skin",
+        "black skin",
+    ),
+    *(
+        "3 images of",
+        "a dozen",
+        "two each",
+        "severe",
+        "milder",
+        "darker",
+        "now",
+        "same but",
+        "another two",
+        "the second one",
+    ),
+    *(
+        "compare with",
+        "undo",
+        "redo",
+        "start over",
+        "not on the face",
+        "every skin tone",
+        "and",
+        ",",
+        "what about",
+        "?",
+        "0",
+        "-3",
+    ),
     *("<b>", "**", "[x](http://y.z)", "$a$", "`", "\x00", "\u202e", "皮膚", "🙂", "1e9", "½", "\n"),
 ]
 texts = st.text(max_size=80) | st.lists(st.sampled_from(FRAGMENTS), max_size=8).map(" ".join)
