@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -15,10 +16,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from assistant.caption import caption
+from assistant.caption import caption, compose
+from assistant.vocabulary import vocabulary
 from data import manifest
 from data.manifest import Labels, Row
-from data.pictures import UnusablePicture, open_rgb, picture_ita, read_mask, shrink
+from data.pictures import UnusablePicture, is_plain_jpeg, open_rgb, picture_ita, read_mask, shrink
 from data.sources import Item, Skipped
 from data.splits import SHARES, split_of
 from generation.ita import tone_of
@@ -85,8 +87,8 @@ def import_source(
 
 
 def row_text(labels: Labels) -> str:
-    """Canonical caption of what is known; slots that are not known are left out of it."""
-    return caption(labels)
+    """Canonical caption of what is known; a rash that the vocabulary does not have stands in it under its own name."""
+    return caption(labels) if labels.rash in vocabulary().names("rash") else compose(labels)
 
 
 def _bring(item, source, out, side, rows, seen, report, part) -> None:
@@ -117,8 +119,10 @@ def _make(item: Item, source: Source, out: Path, side: int, file_name: str) -> R
         labels, estimated = labels.model_copy(update={"tone": tone_of(angle)}), True
     group = item.group or _look_alike(picture)
     small = shrink(picture, side)
-    # 4:4:4, since redness lives in the channels that JPEG would halve
-    _save(small, out / file_name, "JPEG", quality=95, subsampling=0)
+    if small is picture and is_plain_jpeg(item.path):
+        _keep(item.path, out / file_name)
+    else:  # 4:4:4, since redness lives in the channels that JPEG would halve
+        _save(small, out / file_name, "JPEG", quality=95, subsampling=0)
     mask_name = None
     if mask is not None:
         mask_name = str(Path(file_name.replace("images/", "masks/", 1)).with_suffix(".png").as_posix())
@@ -157,6 +161,12 @@ def _save(picture: Image.Image, path: Path, kind: str, **options) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.tmp")
     picture.save(half, kind, **options)
+    half.replace(path)
+
+
+def _keep(original: Path, path: Path) -> None:
+    half = path.with_name(f".{path.name}.tmp")
+    shutil.copyfile(original, half)
     half.replace(path)
 
 

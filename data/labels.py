@@ -18,9 +18,14 @@ _FILLERS = re.compile(r"\b(photos?|pictures?|images?|pics?)\b")
 
 
 def labels_of(text: str) -> Labels | None:
-    """What a caption in any style says; ``None`` where it names no rash of the vocabulary."""
+    """What a caption in any style says; ``None`` where it names no rash of the vocabulary, or more than one.
+
+    Of several areas or tones the first is kept.
+    """
     values = read_caption(text)
-    return Labels(**values) if values.get("rash") else None
+    if not isinstance(values.get("rash"), str):
+        return None
+    return Labels(**{slot: value if isinstance(value, str) else value[0] for slot, value in values.items()})
 
 
 def label_of_class(name: str) -> Labels | None:

@@ -12,6 +12,8 @@ from generation.ita import LIGHTNESS, lab, measure
 
 #: Shorter side in pixels below which no rash can be told; by eye.
 MIN_SIDE = 64
+#: What Pillow tells of a JPEG without metadata.
+_PIXEL_KEYS = frozenset({"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "progressive", "progression"})
 #: ITA is a mean over skin: it needs no more pixels than this a side.
 _MEASURED_SIDE = 256
 
@@ -35,6 +37,12 @@ def open_rgb(path: Path) -> Image.Image:
     if upright.mode.startswith(("I", "F")):
         raise UnusablePicture(f"{upright.mode} pixels; save it with 8 bits a channel")
     return Image.fromarray(np.asarray(_on_white(_to_srgb(upright))))
+
+
+def is_plain_jpeg(path: Path) -> bool:
+    """Whether ``path`` is an RGB JPEG that holds nothing besides its pixels, so that its bytes may be kept as they are."""
+    with Image.open(path) as file:
+        return file.format == "JPEG" and file.mode == "RGB" and file.info.keys() <= _PIXEL_KEYS
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> Image.Image:

@@ -6,7 +6,7 @@
   also state rash, area, tone, severity, size, number, group, split and mask; what it states goes before its caption.
 
 A label is read with the vocabulary. One that it does not know is kept under its own name, in small letters;
-a caption has to name a rash that it knows.
+a caption has to name one rash that it knows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import get_args
 
 from pydantic import ValidationError
 
-from data.labels import labels_of, label_of_class
+from data.labels import label_of_class, labels_of
 from data.manifest import Labels, Split
 from data.sources import Item, Skipped, SourceError
 
@@ -59,7 +59,7 @@ def _from_tree(file: Path, root: Path, group: re.Pattern[str] | None) -> Item | 
         text = beside.read_text(encoding="utf-8", errors="replace").strip()
         labels = labels_of(text)
         if labels is None:
-            return Skipped(file, f"caption without a known rash: {text[:80]!r}")
+            return Skipped(file, f"caption names not exactly one known rash: {text[:80]!r}")
     elif file.parent != root:
         text = file.parent.name
         labels = label_of_class(text)
@@ -98,7 +98,7 @@ def _from_line(line: str, root: Path, group: re.Pattern[str] | None) -> Item | S
     try:
         labels = Labels(**{**(read.model_dump() if read else {}), **values})
     except ValidationError:
-        return Skipped(image, f"caption without a known rash: {text[:80]!r}")
+        return Skipped(image, f"caption names not exactly one known rash: {text[:80]!r}")
     return Item(
         image, labels, group=stated.get("group") or _group(group, Path(stated["image"])), split=stated.get("split"),
         mask=root / stated["mask"] if stated.get("mask") else None, original_label=text or None,
