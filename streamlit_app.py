@@ -14,7 +14,7 @@ from assistant.plain import cut, plain
 from assistant.schema import ImageRequest
 from assistant.session import Chat, Chats, missing_parts
 from assistant.settings import settings
-from assistant.store import SavedImage, SavedTurn
+from assistant.store import SavedImage, SavedTurn, StoreError
 from generation import Card, GenerationError, find, known
 from generation.download import archive, file_name
 from generation.job import Studio
@@ -59,6 +59,7 @@ STYLE = """<style>
 [class*="st-key-grid-"] { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1.2rem 1rem; }
 [class*="st-key-card-"] { gap: .15rem; }
 [class*="st-key-card-"] img, .pending { border-radius: 10px; aspect-ratio: 1; width: 100%; }
+[data-testid="stDialog"] img { max-height: 66vh; width: auto !important; min-width: min(100%, 20rem); border-radius: 10px; }
 [class*="st-key-card-"] p { margin: 0; line-height: 1.35; }
 .pending {
   background: linear-gradient(100deg, rgba(128,150,152,.13) 40%, rgba(128,150,152,.26) 50%, rgba(128,150,152,.13) 60%) 0 0 / 300% 100%;
@@ -158,6 +159,21 @@ def past_conversations(chat: Chat) -> None:
                 on_click=go_to,
                 args=(headline.id,),
             )
+
+
+    if chat.turns:
+        with st.popover("Delete this conversation", icon=":material/delete:", type="tertiary"):
+            st.markdown("The conversation and its images will be gone for good.")
+            st.button("Delete", key="delete", type="primary", on_click=delete, args=(chat,))
+
+
+def delete(chat: Chat) -> None:
+    try:
+        chats().delete(chat.id)
+    except StoreError as error:
+        st.session_state.notice = str(error)
+    else:
+        go_to()
 
 
 def choices() -> None:
@@ -340,7 +356,7 @@ def download(chat: Chat, image: SavedImage, key: str) -> None:
     )
 
 
-@st.dialog("Image", width="large")
+@st.dialog("Image", width="medium")
 def zoom(chat: Chat, saved: SavedTurn, first: int) -> None:
     """One image as large as the window allows, with its neighbours a click away."""
     at = st.session_state.setdefault(f"at-{saved.id}-{first}", first)
