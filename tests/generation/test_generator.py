@@ -1,0 +1,224 @@
+"""Drawing with real, tiny pipelines: same seed same bits, progress, stop, threads, failures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assistant.schema import ImageRequest
+from generation import CaptionError, CheckpointError, GeneratedImage, Generator, SamplingError, read_request
+from generation.loading import pick_device
+from tests.models import Shape, write_pipeline
+
+REQUEST = ImageRequest(count=3, rash="eczema", area="back of the neck", tone="fair", severity="severe", seed=41)
+
+
+def pixels(image: GeneratedImage) -> np.ndarray:
+    assert image.error is None
+    return np.asarray(image.image)
+
+
+@pytest.fixture(scope="module", params=["float32", "bfloat16"])
+def generator(request: pytest.FixtureRequest, tiny_model: Path) -> Generator:
+    return Generator.load(tiny_model, "cpu", dtype=request.param)
+
+
+# ── the same bits ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_any_image_alone_has_the_bits_it_has_with_the_others(generator: Generator, batch_size: int) -> None:
+    together = list(generator.draw(REQUEST, steps=4, batch_size=batch_size))
+    assert [image.seed for image in together] == [41, 42, 43]
+    for image in together:
+        (alone,) = generator.draw(REQUEST, steps=4, batch_size=batch_size, indices=[image.index])
+        assert np.array_equal(pixels(alone), pixels(image))
+        assert alone.png == image.png
+
+
+def test_an_image_is_drawn_again_from_its_seed_alone(generator: Generator) -> None:
+    third = list(generator.draw(REQUEST, steps=4))[2]
+    alone = ImageRequest(**{**REQUEST.model_dump(), "count": 1, "seed": third.seed})
+    (again,) = generator.draw(alone, steps=4)
+    assert np.array_equal(pixels(again), pixels(third))
+
+
+def test_a_freshly_loaded_model_draws_the_same(generator: Generator, tiny_model: Path) -> None:
+    dtype = next(generator.draw(REQUEST, steps=1)).sidecar["sampling"]["dtype"]
+    fresh = Generator.load(tiny_model, "cpu", dtype=dtype)
+    one, two = (next(g.draw(REQUEST, steps=4)) for g in (generator, fresh))
+    assert one.png == two.png
+
+
+def test_seed_and_words_both_matter(generator: Generator) -> None:
+    one, two = list(generator.draw(REQUEST, steps=4, indices=[0, 1]))
+    assert not np.array_equal(pixels(one), pixels(two))
+    (other_words,) = generator.draw(REQUEST.model_copy(update={"rash": "acne"}), steps=4, indices=[0])
+    assert not np.array_equal(pixels(one), pixels(other_words))
+
+
+def test_bfloat16_starts_from_the_same_noise_as_float32(tiny_model: Path) -> None:
+    """Noise drawn in bfloat16 would be other noise, and the same seed another picture."""
+    full, half = (next(Generator.load(tiny_model, "cpu", dtype=d).draw(REQUEST, steps=4)) for d in ("float32", "bfloat16"))
+    assert np.corrcoef(pixels(full).ravel(), pixels(half).ravel())[0, 1] > 0.95
+
+
+# ── what reaches the model ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_only_the_caption_reaches_the_text_encoder(generator: Generator) -> None:
+    seen = []
+    encoder, tokenizer = generator._pipeline.text_encoder, generator._pipeline.tokenizer
+    hook = encoder.register_forward_pre_hook(lambda _module, args, kwargs: seen.append((*args, *kwargs.values())[0]), with_kwargs=True)
+    try:
+        next(generator.draw(REQUEST, steps=1))
+    finally:
+        hook.remove()
+    texts = {tokenizer.decode(ids[0], skip_special_tokens=True).replace(" ", "") for ids in seen}
+    assert texts == {REQUEST.caption.replace(" ", ""), ""}
+
+
+def test_words_outside_the_vocabulary_are_not_drawn(generator: Generator) -> None:
+    with pytest.raises(CaptionError, match="measles"):
+        next(generator.draw(REQUEST.model_copy(update={"rash": "measles"})))
+    with pytest.raises(CaptionError):
+        next(generator.draw(REQUEST.model_copy(update={"severity": "<script>"})))
+
+
+def test_a_caption_longer_than_the_encoder_reads_is_refused_not_cut(tmp_path: Path) -> None:
+    short = Generator.load(write_pipeline(tmp_path / "short", Shape(tokens=16)), "cpu")
+    with pytest.raises(CaptionError, match="tokens long, but this model's text encoder reads 16"):
+        next(short.draw(REQUEST, steps=1))
+
+
+# ── settings ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_defaults_come_from_the_card(tiny_model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "carded"))
+    card = {"name": "my model", "steps": 3, "guidance_scale": 1.0, "resolution": 48}
+    (folder / "script2skin.json").write_text(json.dumps(card))
+    image = next(Generator.load(folder, "cpu").draw(REQUEST))
+    assert image.image.size == (48, 48)
+    assert image.sidecar["model"]["name"] == "my model"
+    assert (image.sidecar["sampling"]["steps"], image.sidecar["sampling"]["guidance_scale"]) == (3, 1.0)
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"steps": 1001}, {"guidance_scale": -1}, {"guidance_scale": 31}, {"batch_size": 0}, {"guidance_scale": float("nan")}])
+def test_settings_out_of_range_are_one_sentence(generator: Generator, wrong: dict) -> None:
+    with pytest.raises(SamplingError, match="must be from"):
+        next(generator.draw(REQUEST, **wrong))
+
+
+def test_no_such_image(generator: Generator) -> None:
+    with pytest.raises(SamplingError, match="no image 3"):
+        next(generator.draw(REQUEST, indices=[3]))
+
+
+def test_no_such_device() -> None:
+    with pytest.raises(CheckpointError, match="'cpu' always can"):
+        pick_device("abacus")
+
+
+@pytest.mark.parametrize("name", ["DPMSolverMultistepScheduler", "PNDMScheduler", "LCMScheduler", "EulerAncestralDiscreteScheduler"])
+def test_other_schedulers_and_latents_draw_and_redraw(tmp_path: Path, name: str) -> None:
+    """16×16×8 latents at a factor of 16, as the embedded checkpoint has, under the field's usual samplers."""
+    shape = Shape(vae_channels=(8, 8, 16, 16, 16), latent_channels=8, latent_size=4)
+    folder = write_pipeline(tmp_path / "model", shape)
+    config = folder / "scheduler/scheduler_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "_class_name": name, "rescale_betas_zero_snr": False}))
+    generator = Generator.load(folder, "cpu")
+    calls = []
+    images = list(generator.draw(REQUEST, steps=4, on_step=lambda *how_far: calls.append(how_far)))
+    assert images[0].image.size == (64, 64)
+    assert calls[-1][1] == calls[-1][2] == len(calls) // 3  # PNDM takes 5 steps when asked for 4
+    (alone,) = generator.draw(REQUEST, steps=4, indices=[1])
+    assert np.array_equal(pixels(alone), pixels(images[1]))
+
+
+# ── progress, stop, threads ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_progress_counts_steps_and_images(generator: Generator) -> None:
+    calls = []
+    list(generator.draw(REQUEST, steps=2, on_step=lambda *how_far: calls.append(how_far)))
+    assert calls == [(0, 1, 2), (0, 2, 2), (1, 1, 2), (1, 2, 2), (2, 1, 2), (2, 2, 2)]
+
+
+def test_stop_ends_within_a_step_and_keeps_what_is_done(generator: Generator) -> None:
+    stop = threading.Event()
+    steps = []
+
+    def watch(done: int, step: int, total: int) -> None:
+        steps.append((done, step))
+        if (done, step) == (1, 2):
+            stop.set()
+
+    images = list(generator.draw(REQUEST, steps=50, on_step=watch, cancelled=stop))
+    assert [image.index for image in images[1:]] == [] and steps[-1] == (1, 2)
+    assert np.array_equal(pixels(images[0]), pixels(next(generator.draw(REQUEST, steps=50))))
+
+
+def test_stopped_before_the_start_draws_nothing(generator: Generator) -> None:
+    assert list(generator.draw(REQUEST, cancelled=lambda: True)) == []
+
+
+def test_threads_take_turns_and_get_their_own_pictures(generator: Generator) -> None:
+    requests = [REQUEST.model_copy(update={"seed": seed}) for seed in (100, 200)]
+    alone = [[image.png for image in generator.draw(request, steps=3)] for request in requests]
+    together: dict[int, list[bytes]] = {}
+
+    def work(number: int) -> None:
+        together[number] = [image.png for image in generator.draw(requests[number], steps=3)]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [together[0], together[1]] == alone
+
+
+def test_who_waits_for_another_can_stop_waiting(generator: Generator) -> None:
+    with generator._lock:
+        stop = threading.Event()
+        threading.Timer(0.2, stop.set).start()
+        assert list(generator.draw(REQUEST, cancelled=stop)) == []
+
+
+def test_an_iterator_left_half_way_does_not_block_others(generator: Generator) -> None:
+    half_way = generator.draw(REQUEST, steps=1)
+    next(half_way)
+    assert len(list(generator.draw(REQUEST, steps=1))) == 3
+
+
+# ── failures ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_blank_pictures_are_failures(tiny_model: Path) -> None:
+    generator = Generator.load(tiny_model, "cpu")
+    generator._pipeline.vae.decoder.conv_out.weight.zero_()
+    images = list(generator.draw(REQUEST, steps=1))
+    assert [image.error for image in images] == ["the picture is blank"] * 3
+    assert all(image.image is None and image.png == b"" and image.sidecar["error"] == image.error for image in images)
+    with pytest.raises(ValueError, match="failed"):
+        images[0].save(Path("unused"))
+
+
+@pytest.mark.parametrize("part", ["unet", "vae"])
+def test_pictures_of_nan_are_failures(tiny_model: Path, part: str) -> None:
+    generator = Generator.load(tiny_model, "cpu")
+    next(getattr(generator._pipeline, part).parameters() if part == "unet" else generator._pipeline.vae.decoder.parameters()).fill_(float("nan"))
+    (image,) = generator.draw(REQUEST, steps=1, indices=[0])
+    assert image.error == "the picture holds values that are not numbers" and image.image is None
+
+
+def test_record_reads_back_into_the_request(generator: Generator) -> None:
+    for image in generator.draw(REQUEST, steps=1):
+        assert read_request(image.sidecar) == (REQUEST, image.index)
+        assert image.measured_ita is None or -180 < image.measured_ita <= 180
