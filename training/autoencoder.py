@@ -1,7 +1,8 @@
 """The KL autoencoder: 256 px → a 16×16 latent whose reconstructions keep papules and scale.
 
-Loss: L1 + L1 of differences between neighbouring pixels at three scales, both weighted up inside the lesion mask (a lesion
-is a few pixels among many of skin), + a small KL term.
+The encoder starts as principal components of patches (``training.patches``) and needs no training; ``trains: decoder``
+leaves it so, and latents can be cached before the decoder is ready. Loss: L1 + L1 of differences between neighbouring
+pixels at three scales, both weighted up inside the lesion mask (a lesion is a few pixels among many of skin).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pydantic import Field
 from training import plots
 from training.dataset import Images, Record, crops, fingerprint, read_folder
 from training.norm import quicken
+from training.patches import Basis, fit, write_encoder
 from training.run import Run, Schedule, StepRandom, Strict, pick_device
 
 
@@ -30,7 +32,7 @@ class Source(Strict):
 
 class Architecture(Strict):
     block_out_channels: tuple[int, ...] = (16, 32, 64, 128, 192)
-    latent_channels: int = Field(default=12, ge=1)
+    latent_channels: int = Field(default=16, ge=1)
     norm_num_groups: int = Field(default=8, ge=1)
     image_size: int = Field(default=256, ge=16)
 
@@ -56,8 +58,15 @@ class AutoencoderRecipe(Strict):
     device: str = "auto"
     schedule: Schedule
     architecture: Architecture = Architecture()
+    #: "decoder" leaves the encoder as fitted; "all" moves it too.
+    trains: Literal["decoder", "all"] = "decoder"
+    #: Images that the components are fitted to, and how far their variances are levelled (see ``training.patches.fit``).
+    fit_images: int = Field(default=600, ge=1)
+    whiten: float = Field(default=0.5, ge=0, le=1)
     #: Side of the square windows, in pixels; every eighth step takes whole images instead.
     crop: int = Field(default=96, ge=16)
+    #: Standard deviation of noise on the latent: the U-Net's latents will not be exact either.
+    latent_noise: float = Field(default=0.05, ge=0)
     kl_weight: float = Field(default=1e-6, ge=0)
     gradient_weight: float = Field(default=0.5, ge=0)
     #: A pixel inside a lesion counts 1 + this.
@@ -67,13 +76,19 @@ class AutoencoderRecipe(Strict):
 def train(recipe: AutoencoderRecipe) -> Run:
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.schedule.seed)
-    model = quicken(recipe.architecture.build()).to(device, memory_format=torch.channels_last)
     records, weights = gather(recipe.data)
     learn = np.array([record.split == "train" for record in records])
     images = Images(records, recipe.architecture.image_size)
     chances = np.where(learn, weights, 0)
     chances /= chances.sum()
-    held_out = evenly(np.flatnonzero(~learn), weights, 24)
+    held_out = spread(np.flatnonzero(~learn), 24)
+    basis = fitted(recipe, images, chances)
+    model = recipe.architecture.build()
+    write_encoder(model, basis)
+    if recipe.trains == "decoder":
+        model.encoder.requires_grad_(False)
+        model.quant_conv.requires_grad_(False)
+    model = quicken(model).to(device, memory_format=torch.channels_last)
     run = Run(recipe.run, recipe, recipe.schedule, model, fingerprint(records))
 
     def loss(step: int, random: StepRandom) -> dict[str, torch.Tensor]:
@@ -85,14 +100,34 @@ def train(recipe: AutoencoderRecipe) -> Run:
         pixels = torch.from_numpy(drawn.pixels).to(device, memory_format=torch.channels_last)
         lesion = torch.from_numpy(drawn.lesion).to(device)
         with torch.autocast(device.type, torch.bfloat16):
-            latent = model.encode(pixels).latent_dist
-            rebuilt = model.decode(latent.sample(random.torch)).sample
+            if recipe.trains == "decoder":
+                latent, kl = basis.encode(pixels.float()), torch.zeros(())
+            else:
+                posterior = model.encode(pixels).latent_dist
+                latent, kl = posterior.mean, posterior.kl().sum() / pixels.numel()
+            noise = torch.randn(latent.shape, generator=random.torch).to(device)
+            rebuilt = model.decode(latent.float() + recipe.latent_noise * noise).sample
         distance = reconstruction(rebuilt.float(), pixels, lesion, recipe.lesion_weight, recipe.gradient_weight)
-        kl = latent.kl().sum() / pixels.numel()
-        return {"loss": distance + recipe.kl_weight * kl, "loss_reconstruction": distance, "kl": kl}
+        return {"loss": distance + recipe.kl_weight * kl, "kl": kl}
 
     run.fit(loss, lambda picture: validate(model, images, held_out, device, picture))
+    with run.averaged():
+        model.save_pretrained(recipe.run / "final")
     return run
+
+
+def fitted(recipe: AutoencoderRecipe, images: Images, chances: np.ndarray) -> Basis:
+    """The run's basis, fitted when the run is first started and kept in ``basis.pt``."""
+    path = recipe.run / "basis.pt"
+    if not path.exists():
+        random = np.random.default_rng(recipe.schedule.seed)
+        some = random.choice(len(chances), min(recipe.fit_images, int((chances > 0).sum())), replace=False, p=chances)
+        patch = 2 ** (len(recipe.architecture.block_out_channels) - 1)
+        channels = recipe.architecture.latent_channels
+        basis = fit(images, some, patch, channels, recipe.lesion_weight, recipe.whiten)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"rows": basis.rows, "offset": basis.offset}, path)
+    return Basis(**torch.load(path, weights_only=True))
 
 
 def gather(sources: tuple[Source, ...]) -> tuple[list[Record], np.ndarray]:
@@ -106,8 +141,8 @@ def gather(sources: tuple[Source, ...]) -> tuple[list[Record], np.ndarray]:
     return records, np.array(weights)
 
 
-def evenly(indices: np.ndarray, weights: np.ndarray, count: int) -> np.ndarray:
-    """About ``count`` of ``indices``, spread over their order and so over the folders; a fixed choice."""
+def spread(indices: np.ndarray, count: int) -> np.ndarray:
+    """At most ``count`` of ``indices``, spread over their order and so over the folders; a fixed choice."""
     if len(indices) <= count:
         return indices
     return indices[np.linspace(0, len(indices) - 1, count).round().astype(int)]
@@ -145,18 +180,3 @@ def validate(model: AutoencoderKL, images: Images, indices: np.ndarray, device: 
     plots.grid(np.stack(shown), 6, out)
     figures = {"psnr": float(np.mean(psnr))}
     return figures | ({"psnr_lesion": float(np.mean(lesion_psnr))} if lesion_psnr else {})
-
-
-@torch.no_grad()
-def normalise(model: AutoencoderKL, mean: torch.Tensor, std: torch.Tensor) -> None:
-    """Fold ``mean`` and ``std`` (C,) of the latent into the 1×1 convolutions, so that it has mean 0 and variance 1 a channel.
-
-    What the decoder sees, and so every reconstruction, stays the same; ``scaling_factor`` can be 1.
-    """
-    channels = len(mean)
-    quant, post = model.quant_conv, model.post_quant_conv
-    quant.bias[:channels] = (quant.bias[:channels] - mean) / std
-    quant.weight[:channels] /= std[:, None, None, None]
-    quant.bias[channels:] -= 2 * std.log()
-    post.bias += post.weight[:, :, 0, 0] @ mean
-    post.weight *= std[None, :, None, None]

@@ -1,9 +1,8 @@
-"""Muon for matrices and convolutions, AdamW for the rest, in one optimizer; and the exponential average of weights."""
+"""Muon for matrices and convolutions, Adam for the rest, in one optimizer; and the exponential average of weights."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -11,16 +10,18 @@ from torch import nn
 
 class Muon(torch.optim.Optimizer):
     """Momentum, orthogonalised by Newton–Schulz (Jordan 2024, https://kellerjordan.github.io/posts/muon/), for matrices and
-    convolutions seen as matrices; AdamW for vectors and thin matrices.
+    convolutions seen as matrices; Adam for vectors, thin matrices and tables of embeddings.
 
     ``lr`` of the matrices is rescaled by 0.2·√max(rows, columns), so that one value suits both (Liu et al. 2025,
     arXiv 2502.16982). After 180 equal steps of the autoencoder its loss was 0.241, AdamW's at 1e-3 0.257.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, vector_lr: float, weight_decay: float) -> None:
+    def __init__(self, model: nn.Module, lr: float, vector_lr: float, weight_decay: float) -> None:
+        tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
         matrices, vectors = [], []
-        for p in parameters:
-            (matrices if p.ndim >= 2 and min(len(p), p[0].numel()) >= 16 else vectors).append(p)
+        for p in (p for p in model.parameters() if p.requires_grad):
+            matrix = p.ndim >= 2 and min(len(p), p[0].numel()) >= 16 and id(p) not in tables
+            (matrices if matrix else vectors).append(p)
         groups = [{"params": matrices, "lr": lr, "matrix": True}, {"params": vectors, "lr": vector_lr, "matrix": False}]
         super().__init__([group for group in groups if group["params"]], {"lr": lr, "weight_decay": weight_decay})
         for group in self.param_groups:

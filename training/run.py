@@ -11,6 +11,7 @@ import json
 import math
 import os
 import platform
+import signal
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -39,7 +40,7 @@ class Schedule(Strict):
     max_steps: int | None = Field(default=None, ge=1)
     batch: int = Field(ge=1)
     lr: float = Field(gt=0, description="Peak rate of matrices and convolutions (Muon).")
-    vector_lr: float = Field(gt=0, description="Peak rate of norms and biases (AdamW).")
+    vector_lr: float = Field(gt=0, description="Peak rate of norms, biases, embeddings (Adam).")
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_steps: int = Field(default=50, ge=1)
     #: The rate falls along a cosine to this share of its peak.
@@ -75,8 +76,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.schedule = schedule
         self.model = model
-        parameters = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = Muon(parameters, schedule.lr, schedule.vector_lr, schedule.weight_decay)
+        self.optimizer = Muon(model, schedule.lr, schedule.vector_lr, schedule.weight_decay)
         self.ema = Ema(model, schedule.ema)
         self.step = 0
         self.seconds = 0.0
@@ -104,10 +104,29 @@ class Run:
     def fit(
         self, loss: Callable[[int, StepRandom], dict[str, torch.Tensor]], validate: Callable[[Path], dict[str, float]]
     ) -> None:
-        """Train until the budget is used; checkpoint and validate (with the averaged weights) on the way and at the end."""
+        """Train until the budget is used; checkpoint and validate (with the averaged weights) on the way and at the end.
+
+        SIGTERM and SIGINT end the run after the step in hand, with a checkpoint: start it again to go on.
+        """
+        stopped: list[int] = []
+        before = {number: signal.signal(number, lambda n, _: stopped.append(n)) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            self._fit(loss, validate, stopped)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if stopped:
+            raise SystemExit(f"Stopped at step {self.step}, saved in {self.folder}; the same command goes on from there.")
+
+    def _fit(
+        self,
+        loss: Callable[[int, StepRandom], dict[str, torch.Tensor]],
+        validate: Callable[[Path], dict[str, float]],
+        stopped: list[int],
+    ) -> None:
         saved = time.monotonic()
         window: list[dict[str, float]] = []
-        while self.schedule.progress(self.step, self.seconds) < 1:
+        while self.schedule.progress(self.step, self.seconds) < 1 and not stopped:
             begun = time.monotonic()
             window.append(self._one_step(loss))
             self.seconds += time.monotonic() - begun

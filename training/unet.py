@@ -1,0 +1,267 @@
+"""The U-Net, from scratch, on cached latents of a finished autoencoder and cached outputs of a frozen text tower.
+
+v-prediction (Salimans & Ho 2022, arXiv 2202.00512) with zero terminal SNR and trailing steps (Lin et al. 2024, arXiv
+2305.08891); uniform weights over time, because min-SNR weights with these two put 0 on the step that sampling starts from.
+The loss counts a lesion's place more: it is a few of 256 places.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from pydantic import Field
+from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
+
+from training import plots
+from training.autoencoder import Source, gather
+from training.clip import tokens
+from training.dataset import Images, Record, fingerprint
+from training.norm import quicken
+from training.run import Run, Schedule, StepRandom, Strict, pick_device
+
+
+class Net(Strict):
+    """Cross-attention at the two finer levels; the caption also joins the time embedding, pooled by attention."""
+
+    block_out_channels: tuple[int, int, int] = (96, 192, 320)
+    heads: tuple[int, int, int] = (3, 6, 10)
+    norm_num_groups: int = 16
+
+    def build(self, latent_channels: int, latent_size: int, text_width: int) -> UNet2DConditionModel:
+        return UNet2DConditionModel(
+            sample_size=latent_size,
+            in_channels=latent_channels,
+            out_channels=latent_channels,
+            down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+            block_out_channels=self.block_out_channels,
+            attention_head_dim=self.heads,
+            layers_per_block=1,
+            norm_num_groups=self.norm_num_groups,
+            cross_attention_dim=text_width,
+            resnet_time_scale_shift="scale_shift",
+            addition_embed_type="text",
+            addition_embed_type_num_heads=8,
+        )
+
+
+class UNetRecipe(Strict):
+    kind: Literal["unet"]
+    run: Path
+    #: Folder of a finished autoencoder (``AutoencoderKL.from_pretrained``) and of a finished CLIP run.
+    autoencoder: Path
+    clip: Path
+    data: tuple[Source, ...]
+    device: str = "auto"
+    schedule: Schedule
+    net: Net = Net()
+    #: A latent place that is all lesion counts 1 + this.
+    lesion_weight: float = Field(default=3.0, ge=0)
+    #: Share of captions replaced by the empty one, for classifier-free guidance.
+    caption_dropout: float = Field(default=0.1, ge=0, le=1)
+    #: Captions drawn at every checkpoint, with this many steps and this guidance.
+    show: tuple[str, ...] = ()
+    steps: int = Field(default=20, ge=1)
+    guidance_scale: float = 3.0
+
+
+def noise_scheduler() -> DDIMScheduler:
+    """The schedule that the U-Net is trained under; the pipeline samples with it or with one made from its config."""
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        rescale_betas_zero_snr=True,
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=0,
+    )
+
+
+def train(recipe: UNetRecipe) -> Run:
+    device = pick_device(recipe.device)
+    torch.manual_seed(recipe.schedule.seed)
+    autoencoder = AutoencoderKL.from_pretrained(recipe.autoencoder).to(device).eval().requires_grad_(False)
+    text_encoder, tokenizer = text_tower(recipe.clip)
+    records, weights = gather(recipe.data)
+    named = np.array([bool(record.text) for record in records])
+    learn = np.array([record.split == "train" for record in records]) & named
+    cache = Latents(recipe.run / "latents", autoencoder, device)
+    latents, lesion = cache.of(records)
+    captions = sorted({"", *(record.text for record in records)})
+    number = {caption: i for i, caption in enumerate(captions)}
+    caption = np.array([number[record.text] for record in records])
+    embeddings = encode_captions(text_encoder.to(device), tokenizer, captions)
+
+    chances = np.where(learn, weights, 0) / weights[learn].sum()
+    held_out = np.flatnonzero(~learn & named)[:128]
+    model = recipe.net.build(latents.shape[1], latents.shape[2], embeddings.shape[2])
+    model = quicken(model).to(device, memory_format=torch.channels_last)
+    alphas = noise_scheduler().alphas_cumprod
+    run = Run(recipe.run, recipe, recipe.schedule, model, fingerprint(records))
+
+    def batch_loss(rows: np.ndarray, text: np.ndarray, times: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        clean = latents[rows].float()
+        noisy, target = velocity(clean, noise, alphas[times])
+        noisy = noisy.to(device, memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            out = model(noisy, times.to(device), embeddings[text].to(device).float()).sample
+        weight = 1 + recipe.lesion_weight * lesion[rows].float().to(device)
+        return ((out.float() - target.to(device)).square() * weight).mean() / weight.mean()
+
+    def loss(step: int, random: StepRandom) -> dict[str, torch.Tensor]:
+        rows = random.numpy.choice(len(records), recipe.schedule.batch, p=chances)
+        text = np.where(random.numpy.random(len(rows)) < recipe.caption_dropout, number[""], caption[rows])
+        times = stratified_times(len(rows), len(alphas), random.torch)
+        noise = torch.randn(len(rows), *latents.shape[1:], generator=random.torch)
+        return {"loss": batch_loss(rows, text, times, noise)}
+
+    @torch.no_grad()
+    def validate(picture: Path) -> dict[str, float]:
+        random = StepRandom(0, 0)
+        figures = {}
+        if len(held_out):
+            times = stratified_times(len(held_out), len(alphas), random.torch)
+            noise = torch.randn(len(held_out), *latents.shape[1:], generator=random.torch)
+            figures["loss_held_out"] = batch_loss(held_out, caption[held_out], times, noise).item()
+        if recipe.show:
+            pipe = pipeline(model, autoencoder, text_encoder, tokenizer)
+            draw(pipe, recipe.show, recipe.steps, recipe.guidance_scale, picture)
+        return figures
+
+    run.fit(loss, validate)
+    with run.averaged():
+        model.save_pretrained(recipe.run / "final" / "unet")
+    return run
+
+
+def velocity(clean: torch.Tensor, noise: torch.Tensor, alpha: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """x_t = √ᾱ·x + √(1−ᾱ)·ε and v = √ᾱ·ε − √(1−ᾱ)·x, for ``alpha`` = ᾱ (N,)."""
+    signal, noisiness = alpha.sqrt().view(-1, 1, 1, 1), (1 - alpha).sqrt().view(-1, 1, 1, 1)
+    return signal * clean + noisiness * noise, signal * noise - noisiness * clean
+
+
+def stratified_times(count: int, steps: int, generator: torch.Generator) -> torch.Tensor:
+    """Uniform timesteps (count,), one from each of ``count`` equal parts: the same mean, less noise in the loss."""
+    parts = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    return (parts * steps).long().clamp(max=steps - 1)
+
+
+def text_tower(folder: Path) -> tuple[CLIPTextModel, CLIPTokenizer]:
+    """The text tower of a finished CLIP run alone, as StableDiffusionPipeline holds it, and its tokenizer."""
+    clip = CLIPModel.from_pretrained(folder / "clip")
+    text = CLIPTextModel(clip.config.text_config)
+    text.load_state_dict(clip.text_model.state_dict())
+    return text.eval().requires_grad_(False), CLIPTokenizer.from_pretrained(folder / "tokenizer")
+
+
+@torch.no_grad()
+def encode_captions(text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer, captions: list[str]) -> torch.Tensor:
+    """What cross-attention sees of each caption: float16 (N, tokens, width) on the CPU."""
+    ids = tokens(tokenizer, captions)
+    parts = [text_encoder(part.to(text_encoder.device))[0].half().cpu() for part in ids.split(128)]
+    return torch.cat(parts)
+
+
+class Latents:
+    """Latents kept on disk, in shards of up to 1024 images, so that images added later are the only ones encoded."""
+
+    def __init__(self, folder: Path, autoencoder: AutoencoderKL, device: torch.device) -> None:
+        self.folder = folder / weights_hash(autoencoder)[:12]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.autoencoder, self.device = autoencoder, device
+
+    def of(self, records: list[Record]) -> tuple[torch.Tensor, torch.Tensor]:
+        """(latents float16 (N, C, h, w), lesion share of each place float16 (N, 1, h, w)) in the order of ``records``."""
+        known: dict[str, tuple[int, int]] = {}
+        shards = sorted(self.folder.glob("*.json"))
+        for number, shard in enumerate(shards):
+            known |= {name: (number, row) for row, name in enumerate(json.loads(shard.read_text()))}
+        missing = [record for record in records if str(record.path) not in known]
+        for start in range(0, len(missing), 1024):
+            part = missing[start : start + 1024]
+            path = self._encode(part, len(shards))
+            known |= {str(record.path): (len(shards), row) for row, record in enumerate(part)}
+            shards.append(path)
+        stored = [torch.load(path.with_suffix(".pt"), weights_only=True) for path in shards]
+        places = [known[str(record.path)] for record in records]
+        return tuple(torch.stack([stored[s][kind][row] for s, row in places]) for kind in ("latents", "lesion"))
+
+    @torch.no_grad()
+    def _encode(self, records: list[Record], number: int) -> Path:
+        images = Images(records, self.autoencoder.config.sample_size)
+        latents, lesion = [], []
+        for start in range(0, len(records), 16):
+            rows = range(start, min(start + 16, len(records)))
+            pixels = torch.from_numpy(np.stack([images.image(i) for i in rows])).permute(0, 3, 1, 2).to(self.device)
+            with torch.autocast(self.device.type, torch.bfloat16):
+                latents.append(self.autoencoder.encode(pixels.float() / 127.5 - 1).latent_dist.mean.half().cpu())
+            side = latents[-1].shape[-1]
+            lesion += [pooled(images.mask(i), side) for i in rows]
+        path = self.folder / f"{number:05d}.json"
+        torch.save({"latents": torch.cat(latents), "lesion": torch.stack(lesion).half()}, path.with_suffix(".pt"))
+        path.write_text(json.dumps([str(record.path) for record in records]))
+        return path
+
+
+def pooled(mask: np.ndarray | None, side: int) -> torch.Tensor:
+    """Share of lesion in each place of a latent, float32 (1, side, side); 0 where nothing was marked."""
+    if mask is None:
+        return torch.zeros(1, side, side)
+    blocks = mask.reshape(side, mask.shape[0] // side, side, mask.shape[1] // side)
+    return torch.from_numpy(blocks.mean((1, 3), dtype=np.float32) / 255)[None]
+
+
+def weights_hash(model: torch.nn.Module) -> str:
+    """SHA-256 over the encoder-side weights of an autoencoder: the decoder may be sharpened without new latents."""
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        if name.startswith(("encoder.", "quant_conv.")):
+            digest.update(name.encode() + value.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def pipeline(
+    unet: UNet2DConditionModel, autoencoder: AutoencoderKL, text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer
+) -> StableDiffusionPipeline:
+    """The pipeline that the chat will load, from parts in memory."""
+    pipe = StableDiffusionPipeline(
+        unet=unet,
+        vae=autoencoder,
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        scheduler=noise_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@torch.no_grad()
+def draw(pipe: StableDiffusionPipeline, captions: tuple[str, ...], steps: int, guidance_scale: float, out: Path) -> None:
+    """A sheet of one image a caption, each from its own generator, six to a row; captions beside it as JSON."""
+    images = []
+    for start in range(0, len(captions), 8):
+        part = list(captions[start : start + 8])
+        generators = [torch.Generator().manual_seed(start + i) for i in range(len(part))]
+        with torch.autocast(pipe.device.type, torch.bfloat16):
+            drawn = pipe(
+                part,
+                num_inference_steps=steps,
+                guidance_scale=guidance_scale,
+                generator=generators,
+                output_type="np",
+            ).images
+        images.append((drawn * 255).round().astype(np.uint8))
+    plots.grid(np.concatenate(images), 6, out)
+    out.with_suffix(".json").write_text(json.dumps(list(captions), indent=1) + "\n")
