@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from assistant import answers
 from assistant.frames import (
-    TONE_UNSAID,
     Frame,
     NoFurther,
     Trained,
@@ -244,13 +243,15 @@ def drafted(state: State, parsed: ParsedTurn) -> tuple[tuple[Frame, ...], list[A
     Also says which tone was carried over from the conversation. Raises :class:`Ask`.
     """
     patches = parsed.patches or (Patch(),)
-    mode = parsed.mode
     named = any(patch.rash for patch in patches)
+    mode = parsed.mode
+    if mode == "compare" and self_contained(patches):
+        mode = "new" if named else "modify"
     if parsed.targets:
         bases = pointed_at(state, parsed.targets)
     elif state.pending and continues(state, patches, mode):
         bases, mode = state.pending, "modify"
-    elif state.frames and not (mode == "new" and named) and not (mode == "compare" and self_contained(patches)):
+    elif state.frames and not (mode == "new" and named):
         bases = state.frames
     else:
         return afresh(state, patches)
@@ -261,9 +262,7 @@ def drafted(state: State, parsed: ParsedTurn) -> tuple[tuple[Frame, ...], list[A
     except NoFurther as end:
         raise Ask(answers.end_of_scale(end.slot, end.value), after_images(state.requests, None)) from None
     if mode == "add" and [f.values() for f in merged] == [f.values() for f in bases]:
-        merged = tuple(
-            f.change(seed=(base.seed + images_of(base)) % 2**32) for f, base in zip(merged, bases, strict=True)
-        )
+        merged = unseen(merged, state.frames if parsed.targets else bases)
     if mode == "compare":
         merged = (*bases, *merged)
     return unique(merged), []
@@ -288,7 +287,7 @@ def afresh(state: State, patches: Sequence[Patch]) -> tuple[tuple[Frame, ...], l
     for patch in patches:
         base = frames[-1].change(count=None, each=False) if frames and not patch.rash else Frame()
         try:
-            frames.append(merge(base, patch))
+            frames.append(merge(base, patch, state.tone))
         except NoFurther as end:
             raise Ask(answers.end_of_scale(end.slot, end.value)) from None
     first_rash = next((frame.rash for frame in frames if frame.rash), ())
@@ -341,14 +340,13 @@ def same_seed_if_comparable(state: State, frames: tuple[Frame, ...]) -> tuple[Fr
 
 
 def share_count(frames: Sequence[Frame], patches: Sequence[Patch]) -> list[Frame]:
-    """Share out a count that was said once, with the first of several clauses."""
-    counts = [patch.count for patch in patches]
-    if len(frames) < 2 or counts[0] is None or any(counts[1:]) or any(patch.each for patch in patches):
-        return [
-            frame.change(each=True, count=frame.count or counts[0]) if any(p.each for p in patches) else frame
-            for frame in frames
-        ]
-    return shared_out(frames, counts[0])
+    """Share out a count that was said once, with the first of several clauses; with "each" it is for every clause."""
+    first, *others = patches
+    if not others or first.count is None or any(patch.count for patch in others):
+        return list(frames)
+    if first.each:
+        return [frame.change(count=first.count, each=True) for frame in frames]
+    return shared_out(frames, first.count)
 
 
 def shared_out(frames: Sequence[Frame], count: int) -> list[Frame]:
@@ -384,7 +382,7 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch], state: State) ->
     """Every patch on every base; a count that the patch says is shared out over the bases."""
     result: list[Frame] = []
     for patch in patches:
-        merged = [merge(base, patch, tones=drawn_tones(base)) for base in bases]
+        merged = [merge(base, patch, drawn_tones(base)) for base in bases]
         if patch.count is not None and not patch.each and len(merged) > 1:
             merged = shared_out(merged, patch.count)
         result += merged
@@ -392,15 +390,18 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch], state: State) ->
 
 
 def drawn_tones(frame: Frame) -> tuple[str, ...]:
-    """Tones that a frame was drawn on; before anything was drawn, the middle of the scale."""
+    """Tones that a frame was drawn on, said or not."""
     if not frame.rash or frame.seed is None:
-        return frame.tone or (TONE_UNSAID,)
+        return frame.tone
     return tuple(dict.fromkeys(request.tone for request in expand(frame, limit=None)[0]))
 
 
-def images_of(frame: Frame) -> int:
-    """Seeds that a frame has used up: where "another two" goes on."""
-    return frame.count or 1
+def unseen(frames: Sequence[Frame], shown: Sequence[Frame]) -> tuple[Frame, ...]:
+    """``frames`` from seeds that go on where those of ``shown`` end ("another two")."""
+    ends = [(frame.seed + (frame.count or 1)) % 2**32 for frame in shown]
+    if len(ends) != len(frames):
+        ends = [max(ends)] * len(frames)
+    return tuple(frame.change(seed=end) for frame, end in zip(frames, ends, strict=True))
 
 
 def unique(frames: Sequence[Frame]) -> tuple[Frame, ...]:

@@ -20,8 +20,6 @@ from assistant.vocabulary import vocabulary
 
 #: A severity that was never said counts as this one when it is stepped ("more severe").
 SEVERITY_UNSAID = "moderate"
-#: A tone that was never said counts as this one when it is stepped before anything was drawn ("on darker skin").
-TONE_UNSAID = "medium"
 
 
 class Trained(BaseModel):
@@ -109,7 +107,13 @@ def move(slot: str, values: Sequence[str], steps: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(moved))
 
 
-def merge(frame: Frame, patch: Patch, tones: Sequence[str] = (TONE_UNSAID,)) -> Frame:
+def middle(steps: int) -> tuple[str]:
+    """Where "darker" (``steps`` > 0) and "lighter" start when no tone is known: the middle of the scale, on that side."""
+    scale = vocabulary().names("tone")
+    return (scale[len(scale) // 2 - (steps < 0)],)
+
+
+def merge(frame: Frame, patch: Patch, tones: Sequence[str] = ()) -> Frame:
     """``frame`` with what ``patch`` mentions put in its place; an empty tuple clears a slot.
 
     ``tones`` are those that the frame was drawn on, for "darker" when none was said.
@@ -117,12 +121,13 @@ def merge(frame: Frame, patch: Patch, tones: Sequence[str] = (TONE_UNSAID,)) -> 
     """
     fields: dict[str, object] = {slot: getattr(patch, slot) for slot in VALUE_SLOTS if patch.mentions(slot)}
     if patch.tone_step and not fields.get("tone"):
-        fields["tone"] = move("tone", frame.tone or tones, patch.tone_step)
+        fields["tone"] = move("tone", frame.tone or tones or middle(patch.tone_step), patch.tone_step)
     if patch.severity_step and not fields.get("severity"):
         fields["severity"] = move("severity", frame.severity or (SEVERITY_UNSAID,), patch.severity_step)
     if patch.mentions("count"):
         fields["count"] = patch.count
-    if patch.mentions("count") or patch.each:
+    # "on every skin tone" after "3 images" says nothing of the count: it stays shared out, as if said in one sentence
+    if patch.mentions("count") or (patch.each and not any(getattr(patch, slot) for slot in VALUE_SLOTS)):
         fields["each"] = patch.each
     return without(frame.change(**fields), patch)
 

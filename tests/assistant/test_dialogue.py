@@ -178,6 +178,20 @@ class TestFollowUps:
             (1, "eczema", "neck", "black", 100),
         ]
 
+    def test_more_like_the_second_one_has_not_been_seen(self, talk):
+        talk({**ECZEMA, "count": 4})
+        assert drawn(talk({"count": 2}, mode="add", targets=(2,))) == [(2, "eczema", "neck", "fair", 104)]
+
+    def test_darker_from_nothing(self, talk):
+        assert talk({"rash": ("acne",), "tone_step": 1}).requests[0].tone == "brown"
+        assert talk({"rash": ("eczema",), "tone_step": 1}).requests[0].tone == "black"
+        assert Talk()({"rash": ("acne",), "tone_step": -1}).requests[0].tone == "fair"
+
+    def test_compare_two_tones_of_the_same(self, talk):
+        talk({**ECZEMA, "tone": ("olive",)})
+        turn = talk({"tone": ("fair", "black")}, mode="compare")
+        assert drawn(turn) == [(1, "eczema", "neck", "fair", 100), (1, "eczema", "neck", "black", 100)]
+
     def test_compare_with_both_sides_named(self, talk):
         talk(ECZEMA)
         turn = talk({"rash": ("acne", "rosacea"), "area": ("cheek",)}, mode="compare")
@@ -223,6 +237,15 @@ class TestCounts:
     def test_each(self, talk):
         turn = talk({**ECZEMA, "tone": ("fair", "black"), "count": 2, "each": True})
         assert [r.count for r in turn.requests] == [2, 2]
+
+    def test_each_over_clauses(self, talk):
+        turn = talk({**ECZEMA, "count": 2, "each": True}, {"rash": ("acne",), "tone": ("fair",)})
+        assert [r.count for r in turn.requests] == [2, 2]
+
+    def test_every_tone_shares_an_earlier_count(self, talk):
+        talk({**ECZEMA, "count": 12})
+        turn = talk({"tone": TONES, "each": True}, mode="modify")
+        assert [r.count for r in turn.requests] == [2] * 6
 
     def test_too_few_is_said(self, talk):
         turn = talk({**ECZEMA, "tone": TONES, "count": 3})
