@@ -51,7 +51,7 @@ class Progress:
         if self.stage == "loading":
             return "Loading the model"
         step = f" · step {self.step} of {self.steps}" if self.steps else ""
-        return f"{min(self.images + 1, self.total)} of {self.total}{step}"
+        return f"Image {min(self.images + 1, self.total)} of {self.total}{step}"
 
 
 class Job:
