@@ -199,7 +199,8 @@ def question(parsed: ParsedTurn, requests: Sequence[ImageRequest], trained: Trai
         return Turn(act="clarify", reply=reply, suggestions=suggestions)
     if parsed.topic == "vocabulary" and not said["rash"]:
         return Turn(act="answer", reply=vocabulary_of(trained), suggestions=for_newcomers(trained))
-    rashes = said["rash"] or [request.rash for request in requests if not (said["area"] or said["tone"])][:1]
+    of_itself = said["area"] or (said["tone"] and parsed.topic in (None, "definition", "vocabulary"))
+    rashes = said["rash"] or ([] if of_itself else [request.rash for request in requests][:1])
     if rashes:
         return about(list(dict.fromkeys(rashes))[:3], parsed.topic, said["tone"], trained)
     if said["area"]:

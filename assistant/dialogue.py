@@ -123,7 +123,7 @@ def respond(
     """
     accepted = parsed.intent == "social" and parsed.topic == "yes" and bool(history.state.offer)
     if parsed.intent == "request" or accepted:
-        return requested(history, parsed, trained, limit, seed)
+        return requested(history, starting_from(history, parsed.first), parsed, trained, limit, seed)
     if parsed.intent in ("undo", "redo", "reset"):
         return MOVES[parsed.intent](history, trained)
     return history, answers.answer(parsed, history.state.requests, trained)
@@ -168,17 +168,24 @@ def standing(history: History, lead: str, trained: Trained | None) -> Turn:
     return Turn(act="undo", requests=list(requests), reply=f"{lead} {where}", suggestions=suggestions)
 
 
+def starting_from(history: History, first: str | None) -> State:
+    """The state that a request builds on: "undo that and show the knee" builds on the one before."""
+    if first == "undo":
+        return history.move(-1).state.model_copy(update={"draws": history.state.draws})
+    return State(draws=history.state.draws) if first == "reset" else history.state
+
+
 # ── requests ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def requested(
-    history: History, parsed: ParsedTurn, trained: Trained | None, limit: int | None, seed: int | None
+    history: History, state: State, parsed: ParsedTurn, trained: Trained | None, limit: int | None, seed: int | None
 ) -> tuple[History, Turn]:
-    state = history.state
+    """Answer a request on top of ``state``; what comes of it is one entry of the history."""
     extra = [*readings(parsed.repaired), *left_over(parsed.ignored, parsed.unknown)]
     said = in_full(parsed)
     if said and said == state.said and not state.pending:
-        return history, again(state, parsed, extra, trained)
+        return history.push(state), again(state, parsed, extra, trained)
     try:
         frames, carried = drafted(state, parsed) if parsed.intent == "request" else (state.offer, [])
         check(frames, parsed, trained, limit)

@@ -375,6 +375,16 @@ class TestHistory:
         talk(intent="undo")
         assert talk.history.state.requests[0].rash == "eczema"
 
+    @pytest.mark.parametrize("first", ["undo", "reset"])
+    def test_a_command_before_the_request_is_one_step(self, talk, first):
+        talk({**ECZEMA, "severity": ("mild",)})
+        talk({"tone": ("black",)}, mode="modify")
+        before = talk.history.state
+        turn = talk({"area": ("knee",), "rash": ("acne",)}, mode="modify", first=first)
+        assert turn.requests[0].tone == "fair" if first == "undo" else [a.slot for a in turn.assumed] == ["tone"]
+        talk(intent="undo")
+        assert talk.history.state == before
+
     def test_history_is_bounded(self):
         history = History(seed=1)
         for i in range(HISTORY + 50):
@@ -420,6 +430,11 @@ class TestNoImages:
     def test_question_about_what_was_drawn(self, talk):
         talk(ECZEMA)
         assert "Eczema" in talk(intent="question", topic="appearance").reply
+
+    def test_question_about_a_tone_of_what_was_drawn(self, talk):
+        talk(ECZEMA)
+        reply = talk({"tone": ("black",)}, intent="question", topic="appearance").reply
+        assert "Eczema" in reply and reply.index("dark skin") < reply.index("light skin")
 
     def test_question_about_nothing(self, talk):
         assert talk(intent="question", topic="appearance").act == "clarify"
