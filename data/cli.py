@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+MISSING = "{} is missing: data work needs the training extra. Install it with `make dev`."
 
 app = typer.Typer(no_args_is_help=True, help="Bring pictures into one labelled set that `datasets` reads.")
 
@@ -59,6 +64,37 @@ def folder(
 
 
 @app.command()
+def phantoms(
+    out: Out,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Pictures to draw, spread evenly over what is chosen.")],
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same set, however many workers there are.")] = 0,
+    rash: Annotated[list[str] | None, typer.Option(help="Only this rash; may be said again. All of them unless given.")] = None,
+    area: Annotated[list[str] | None, typer.Option(help="Only this area; may be said again.")] = None,
+    tone: Annotated[list[str] | None, typer.Option(help="Only this tone; may be said again.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one for each core unless given.")] = None,
+    side: Annotated[int, typer.Option(min=64, help="Width and height in pixels.")] = 256,
+) -> None:
+    """Draw rashes on a 3D body: every label and every lesion mask is known, and no patient is shown.
+
+    The same command goes on where it was stopped.
+    """
+    from data.phantom.make import make
+
+    try:
+        with _progress() as bar:
+            task = bar.add_task("Phantoms", total=count)
+            for done in make(out, count, seed, rash, area, tone, workers, side):
+                bar.update(task, completed=done)
+    except KeyboardInterrupt:
+        _fail("Stopped. The same command goes on from here.", code=130)
+    except ValueError as error:
+        _fail(str(error))
+    except ImportError as error:
+        _fail(MISSING.format(error.name))
+    typer.echo(f"{count} phantoms are in {out}")
+
+
+@app.command()
 def describe(out: Annotated[Path, typer.Argument(help="Folder of a set.")]) -> None:
     """Count a set by source, split, rash and tone."""
     from data import manifest
@@ -76,19 +112,65 @@ def describe(out: Annotated[Path, typer.Argument(help="Folder of a set.")]) -> N
     typer.echo(f"tone estimated: {sum(row.tone_estimated for row in rows)}")
 
 
+@app.command()
+def phantoms(
+    out: Out,
+    count: Annotated[int, typer.Option(min=1, help="How many; a larger number later adds to what is there.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Another seed gives another set.")] = 0,
+    rash: Annotated[list[str] | None, typer.Option(help="Only these rashes (repeat the option); all unless given.")] = None,
+    area: Annotated[list[str] | None, typer.Option(help="Only these areas.")] = None,
+    tone: Annotated[list[str] | None, typer.Option(help="Only these skin tones.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; the pictures do not depend on it.")] = None,
+) -> None:
+    """Draw phantoms: rashes rendered on a 3D body, every rash, area and tone equally often, with lesion masks.
+
+    Needs `pip install "script2skin[train]"`. About ten a second on two cores, 256x256.
+    """
+    try:
+        from data.phantom.make import make
+
+        with _progress() as bar:
+            task = bar.add_task("Phantoms", total=count)
+            for done in make(out, count, seed, rash, area, tone, workers):
+                bar.update(task, completed=done)
+    except KeyboardInterrupt:
+        _fail("Stopped. The same command goes on from here.", code=130)
+    except ImportError as error:
+        _fail(MISSING.format(error.name))
+    except (ValueError, OSError) as error:
+        _fail(str(error))
+    typer.echo(f"{count} phantoms in {out}")
+
+
+@app.command()
+def phantom_sheet(
+    out: Annotated[Path, typer.Option("--out", "-o", help="The picture to write, .png or .jpg.")],
+    area: Annotated[str | None, typer.Option(help="Every rash on every tone at this area …")] = None,
+    rash: Annotated[str, typer.Option(help="… or this rash at every area.")] = "eczema",
+    tone: Annotated[str, typer.Option(help="Tone of the sheet of areas.")] = "fair",
+    seed: int = 0,
+) -> None:
+    """A contact sheet of phantoms, to look at: every rash on every tone at one area, or one rash at every area."""
+    try:
+        from data.phantom.sheets import every_area, rash_by_tone
+
+        sheet = rash_by_tone(area, seed) if area else every_area(rash, tone, seed)
+        sheet.save(out)
+    except ImportError as error:
+        _fail(MISSING.format(error.name))
+    except (KeyError, ValueError, OSError) as error:
+        _fail(str(error).strip("'\""))
+
+
 def _import(items, source, out: Path, side: int) -> None:
     """Import with a progress line, then say where every file went. Ends the program with one sentence on an error."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
     from data.importing import import_source
     from data.manifest import ManifestError
     from data.sources import SourceError
 
-    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     try:
         found = list(items())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with _progress() as bar:
             task = bar.add_task("Pictures", total=len(found))
             report = import_source(found, source, out, side, lambda done: bar.update(task, completed=done))
     except KeyboardInterrupt:
@@ -96,7 +178,7 @@ def _import(items, source, out: Path, side: int) -> None:
     except (SourceError, ManifestError) as error:
         _fail(str(error))
     except ImportError as error:
-        _fail(f"{error.name} is missing: data work needs the training extra. Install it with `make dev`.")
+        _fail(MISSING.format(error.name))
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or out}")
     typer.echo(f"{report.found} files found: {report.added} added, {report.present} there before, {len(report.skipped)} left out.")
@@ -104,6 +186,14 @@ def _import(items, source, out: Path, side: int) -> None:
         typer.echo(f"  {count} left out: {reason}")
     if report.skipped:
         typer.echo(f"Each of them is listed in {out / 'skipped.jsonl'}")
+
+
+def _progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def _pattern(group: str | None) -> re.Pattern[str] | None:
