@@ -506,4 +506,4 @@ def understood(requests: Sequence[ImageRequest], state: State) -> str:
     text = described(requests)
     kept = {seed for request in state.requests for seed in request.image_seeds()}
     compared = state.requests and {request.seed for request in requests} <= kept
-    return f"{text[0].upper()}{text[1:]}{', with the same seed as before so that you can compare' if compared else ''}."
+    return f"{text[0].upper()}{text[1:]}.{' Same seed as before, so that you can compare.' if compared else ''}"

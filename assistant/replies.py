@@ -99,13 +99,13 @@ def sites_listed(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def assumptions(assumed: Sequence[Assumption]) -> list[str]:
-    """One sentence for each kind of assumption, at most two sites named one by one."""
+    """One sentence for each kind of assumption."""
     sentences = []
     areas = [a for a in assumed if a.slot == "area"]
-    if areas:
-        where = "the usual sites" if len(areas) > 2 else listed(f"**{a.value}**" for a in areas)
-        verb = "are typical sites" if len(areas) > 1 else "is a typical site"
-        sentences.append(f"You named no site; {where} {verb}.")
+    if len(areas) == 1:
+        sentences.append(f"You named no site; **{areas[0].value}** is a typical one.")
+    elif areas:
+        sentences.append("You named no site; each condition is on a typical one.")
     for a in assumed:
         if a.slot == "tone" and "conversation" in a.why:
             sentences.append(f"On **{a.value}** skin, as before.")
