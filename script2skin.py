@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,6 +60,9 @@ Any number of images may be asked for. With --seed, the same command draws only 
 The folder is one that datasets.load_dataset("imagefolder") reads. Ends with 2 when the sentence leads to a question
 instead of images, and with 1 when an image or the model failed.
 """
+
+#: What arrow keys and colours leave in a line (ECMA-48 control sequences); their numbers are no numbers of images.
+_KEYS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 #: Subcommands that other rooms bring along, loaded when they are called: name → module with a typer ``app``, help.
 ROOMS = {
@@ -397,11 +401,11 @@ def _lines(prompt: bool) -> Iterator[str]:
         typer.echo("Say what you want to see. Ctrl-D ends.\n")
         with contextlib.suppress(EOFError, KeyboardInterrupt):
             while True:
-                yield input("you: ")
+                yield _KEYS.sub("", input("you: "))
         typer.echo()
         return
     for line in sys.stdin.buffer:
-        yield line.decode("utf-8-sig", errors="replace").rstrip("\r\n")
+        yield _KEYS.sub("", line.decode("utf-8-sig", errors="replace").rstrip("\r\n"))
 
 
 def _print_json(value: dict[str, Any]) -> None:
