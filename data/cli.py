@@ -124,7 +124,7 @@ def phantoms(
 ) -> None:
     """Draw phantoms: rashes rendered on a 3D body, every rash, area and tone equally often, with lesion masks.
 
-    Needs `pip install "script2skin[train]"`. About ten a second on two cores, 256x256.
+    Needs the training extra: `make dev`. Draws 256x256 pictures; what is there already is kept.
     """
     try:
         from data.phantom.make import make
