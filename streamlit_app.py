@@ -160,7 +160,6 @@ def past_conversations(chat: Chat) -> None:
                 args=(headline.id,),
             )
 
-
     if chat.turns:
         with st.popover("Delete this conversation", icon=":material/delete:", type="tertiary"):
             st.markdown("The conversation and its images will be gone for good.")
@@ -392,4 +391,5 @@ def main() -> None:
         st.warning(plain(chat.trouble))
 
 
-main()
+if __name__ == "__main__":
+    main()

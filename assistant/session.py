@@ -9,6 +9,7 @@ it through to the store and the folder of images; when either refuses, the chat 
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from assistant.conversation import Conversation
     from assistant.frames import Trained
 
+log = logging.getLogger(__name__)
+
+FAULT = "Something in Script2Skin failed on this sentence, so nothing has changed. Please say it in other words."
 TITLE_LENGTH = 80
 #: Seconds before a store that could not be opened is tried again.
 RETRY_S = 10.0
@@ -167,7 +171,11 @@ class Chat:
         if self._dialogue is None:
             self._dialogue = Conversation()
         self._dialogue.trained = trained
-        turn = self._dialogue.say(text, seed)
+        try:
+            turn = self._dialogue.say(text, seed)
+        except Exception:  # a fault of ours must not end the conversation
+            log.exception("No answer to %.200r", text)
+            turn = Turn(act="answer", reply=FAULT)
         self.saved.state = self._dialogue.dump()
         return turn.model_copy(update={"reply": forgotten + turn.reply})
 

@@ -28,7 +28,9 @@ def restarted(chats: Chats) -> Chats:
 def draw(chat, saved, *which):
     for request, position in which:
         seed = saved.turn.requests[request].image_seeds()[position]
-        chat.add_image(saved, SavedImage(request=request, position=position, seed=seed, details={"seed": seed}), b"png%d" % seed)
+        chat.add_image(
+            saved, SavedImage(request=request, position=position, seed=seed, details={"seed": seed}), b"png%d" % seed
+        )
 
 
 def test_a_restart_loses_nothing_and_the_dialogue_goes_on(chats):
@@ -152,7 +154,7 @@ def test_a_state_that_cannot_be_read_back_is_said(chats):
     chat = chats.new()
     chat.say(SENTENCE)
     file = sqlite3.connect(chats.home / "conversations.db")
-    file.execute("UPDATE conversation SET state = '{\"seed\": \"none\"}'")
+    file.execute('UPDATE conversation SET state = \'{"seed": "none"}\'')
     file.commit()
     again = restarted(chats).open(chat.id)
     assert "start afresh" in again.say("now on black skin").turn.reply
@@ -169,3 +171,13 @@ def test_headlines_and_delete(chats):
     assert [headline.id for headline in chats.headlines()] == [first.id]
     assert chats.open(second.id) is None
     assert not (chats.images / second.id).exists()
+
+
+def test_a_fault_of_ours_is_said_and_logged_and_the_conversation_goes_on(chats, monkeypatch, caplog):
+    chat = chats.new()
+    chat.say(SENTENCE)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(chat._dialogue), "say", lambda *_: 1 / 0)
+        assert "nothing has changed" in chat.say("anything").turn.reply
+    assert "ZeroDivisionError" in caplog.text
+    assert chat.say("now on black skin").turn.requests[0].tone == "black"
