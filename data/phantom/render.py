@@ -56,17 +56,18 @@ def render(
     for value, known, slot in ((rash, RASHES, "rash"), (area, sites(), "area"), (tone, TONES, "tone")):
         if value not in known:
             raise KeyError(f"no phantom for {slot} {value!r}; known: {', '.join(known)}")
-    rng = np.random.default_rng([seed, 0x5C21])
-    drawn = int(rng.integers(identities()))
+    # one stream for each thing that varies, so that another tone or rash leaves the rest as it is
+    scene, person, disease, light = (np.random.default_rng([seed, stream]) for stream in range(4))
+    drawn = int(scene.integers(identities()))
     identity = drawn if identity is None else identity
-    side = "LR"[int(rng.integers(2))]
+    side = "LR"[int(scene.integers(2))]
     near = rash in LESION_RASHES
     figure, wide = body(identity, sites()[area].pose), sites()[area].width
-    seen = view(figure, area, side, rng, resolution, zoom=min(1.0, max(0.62, 12 / wide), 24 / wide) if near else 1.0)
+    seen = view(figure, area, side, scene, resolution, zoom=min(1.0, max(0.62, 12 / wide), 24 / wide) if near else 1.0)
     tone_index = TONES.index(tone)
-    canvas = decorate(seen, figure, tone_index, area, rng)
-    lesions = _lesions(rash, seen, canvas, tone_index, rng, severity, size, number)
-    image = _photograph(_albedo(tone, canvas, lesions, rng), canvas, lesions, seen, tone_index, rng)
+    canvas = decorate(seen, figure, tone_index, area, person)
+    lesions = _lesions(rash, seen, canvas, tone_index, disease, severity, size, number)
+    image = _photograph(_albedo(tone, canvas, lesions, light), canvas, lesions, seen, light)
     mask = np.zeros(resolution * resolution, np.uint8)
     mask[seen.pixel] = np.round(255 * np.clip(lesions.mask * canvas.bare, 0, 1))
     return Phantom(image, mask.reshape(resolution, resolution), identity, seed)
@@ -108,7 +109,7 @@ def _albedo(tone: str, canvas: Canvas, lesions: Lesions, rng: np.random.Generato
     return colour * (1 - canvas.cover[:, None]) + canvas.cover[:, None] * canvas.cover_colour
 
 
-def _photograph(albedo, canvas: Canvas, lesions: Lesions, seen: View, tone_index: int, rng) -> np.ndarray:
+def _photograph(albedo, canvas: Canvas, lesions: Lesions, seen: View, rng) -> np.ndarray:
     n = seen.resolution
     normals = _bump(seen, canvas.height * (1 - canvas.cover) + lesions.height)
     # a key light a little off the camera (flash or window), a fill, and ambient light that folds keep out
