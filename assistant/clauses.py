@@ -78,7 +78,10 @@ def _starts_clause(clause: Clause, slot: str, item: Item, items: list[Item], k: 
     if slot not in clause.slots:
         return False
     if slot == "count":
-        return bool(clause.slots.keys() - {"count"}) or True
+        if any(i.label == "each" and i.id == "each" for i in items[k + 1 : k + 3]) and not any(i.label == "rash" for i in items[k:]):
+            clause.slots.pop("count")  # "six images …, one per tone"
+            return False
+        return True
     if clause.order[-1] == slot:
         return False
     if slot in _ADJECTIVAL and clause.order[-1] == "rash" and "rash" in clause.slots and clause.order.index("rash") < len(clause.order) - 1:
@@ -93,6 +96,8 @@ def patches(items: list[Item]) -> tuple[Patch, ...]:
     _share(parts)
     _share_count(parts)
     parts = _respectively(parts, items)
+    if not any("count" in c.slots for c in parts) and any(i.label == "add" and i.id == "one" for i in items):
+        parts[0].slots["count"] = [Item("count", "", "one", 1.0)]  # "another", "one more"
     return tuple(p for p in (_patch(c) for c in parts) if p.model_fields_set)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from assistant.items import Item, label_at
+from assistant.items import Item, label_at, next_index
 from assistant.schema import Patch
 
 #: Words that say nothing about what is wanted; a sentence made of them only is no request.
@@ -30,7 +30,10 @@ def intent(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, target
     if not asks and (simple := command(items)):
         return simple, None
     valued = any(p.model_fields_set for p in patches) or bool(unknown) or bool(targets)
-    if "person" in said and (asks or valued):
+    named = any(getattr(p, s) for p in patches for s in ("rash", "area", "tone", "severity", "size", "number"))
+    if "reset" in said and not named:
+        return "reset", None
+    if ("person" in said or named_person(items)) and (asks or valued):
         return "person", None
     if "animal" in said and (asks or valued):
         return "off_topic", None
@@ -42,11 +45,13 @@ def intent(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, target
     named = any(getattr(p, s) for p in patches for s in ("rash", "area", "tone", "severity", "size", "number"))
     if simple := command([i for i in items if not i.is_value]) if not named else None:
         return simple, None
-    follow = said & {"add", "compare", "darker", "worse", "bigger", "clear", "count"} or targets
-    if valued or follow or (said & {"generic_rash"} and asks) or (said & {"image"}) or any(i.label == "modify" and i.id == "same" for i in items):
+    follow = said & {"add", "compare", "darker", "worse", "clear", "count"}
+    if valued or follow or targets or (said & {"generic_rash"} and asks) or (said & {"image"}) or any(i.label == "modify" and i.id in ("same", "again", "pronoun") for i in items):
         words = [i for i in items if i.label == "word"]
-        if not named and not unknown and not follow & {"add", "darker", "worse", "clear", "compare"} and asks and words and not said & {"generic_rash"} and not targets:
+        if not named and not unknown and not follow - {"count"} and asks and words and not said & {"generic_rash", "modify", "image", "slot_noun"} and not targets:
             return "off_topic", None
+        return "request", None
+    if any(i.label == "modify" and i.id in ("change", "instead") for i in items) and said & {"slot_noun", "skin", "descriptor", "lesion"}:
         return "request", None
     if "help" in said:
         return "help", None
@@ -63,24 +68,61 @@ def intent(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, target
     return "off_topic", None
 
 
+_TITLES = frozenset({"mr", "mrs", "ms", "miss", "sir", "lord", "lady"})
+_BEFORE_NAMES = frozenset({"of", "on", "like", "with", "as"})
+
+
+def named_person(items: list[Item]) -> bool:
+    """Whether someone is called by name: "Emma's face", "Ms Jones", "a picture of Jane Roe".
+
+    Names are read off capitals, so a sentence that is mostly in capitals names nobody.
+    """
+    words = [i for i in items if i.text[:1].isalpha()]
+    if sum(i.text[0].isupper() for i in words) * 2 > len(words) + 1:
+        return False
+    for k, item in enumerate(items):
+        if item.label != "word" or not item.text.istitle() or not item.text.isalpha():
+            continue
+        if k and items[k - 1].text.lower() in _TITLES:
+            return True
+        after = [i.text.lower() if i.text in ("'s", "'") else i.label for i in items[k + 1 : k + 4]]
+        if after[:1] == ["'s"] and set(after[1:]) & {"area", "skin"}:
+            return True
+        twice = k + 1 < len(items) and items[k + 1].label == "word" and items[k + 1].text.istitle()
+        if twice and k and (items[k - 1].text.lower() in _BEFORE_NAMES or items[k - 1].label == "request"):
+            return True
+    return False
+
+
+def _complains(items: list[Item], have: Item) -> bool:
+    """"I have" followed at once by a rash: someone's own skin; "I have a patient with …" and "… a lecture on …" are not."""
+    j = next_index(items, items.index(have), ("adverb", "severity", "size", "number", "word", "descriptor", "quantity", "side", "tone", "area"))
+    return have.text.lower().startswith("my") or label_at(items, j) in ("rash", "generic_rash", "lesion", "outside_rash", "number")
+
+
 def diagnosis(items: list[Item], said: set[str], asks: bool, valued: bool) -> str | None:
     if "diagnosis" not in said:
         return None
-    cue = next(i for i in items if i.label == "diagnosis")
-    about_rash = valued or bool(said & {"generic_rash", "lesion", "skin", "area", "image"})
+    cues = [i for i in items if i.label == "diagnosis" and (i.id != "have" or not asks and _complains(items, i))]
+    if not cues:
+        return None
+    cue = cues[0]
     if asks and cue.id == "treatment":
         return None if any(i.label == "image" or i.label == "count" for i in items) else cue.id
     if asks and items.index(cue) > next(k for k, i in enumerate(items) if i.label == "request"):
         return None
-    return cue.id if about_rash or cue.id == "identify" or said & {"modify"} else cue.id
+    return "identify" if cue.id == "have" else cue.id
+
+
+_AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
 
 
 def question(items: list[Item], said: set[str], asks: bool, valued: bool, first: Item | None) -> str | None:
     """The topic asked about; None when it is no question or asks for images ("can you show me what …")."""
-    cues = [i for i in items if i.label == "question"]
+    cues = [i for k, i in enumerate(items) if i.label == "question" and not (asks and i.text.lower() in _AUXILIARIES)]
     if not cues or asks and items.index(cues[0]) > next((k for k, i in enumerate(items) if i.label == "request"), 99):
         return None if not any(c.id == "vocabulary" for c in cues) or said & {"rash"} else "vocabulary"
-    if any(i.label == "modify" and i.id == "would" for i in items):
+    if any(i.label == "modify" and i.id in ("would", "same") for i in items) or "compare" in said:
         return None
     strong = [c for c in cues if c.id not in ("appearance", "definition") or len(c.text.split()) > 1]
     if first is not None and first.label != "question" and not [c for c in strong if c.id not in ("appearance",)]:
@@ -95,23 +137,30 @@ def question(items: list[Item], said: set[str], asks: bool, valued: bool, first:
     return topic
 
 
-def mode(items: list[Item], patches: tuple[Patch, ...], targets: tuple[int, ...]) -> str:
+def first(items: list[Item]) -> str | None:
+    """A command to carry out before the request: "start over with psoriasis", "undo that and show the knee"."""
+    return next((i.label for i in items if i.label in ("reset", "undo")), None)
+
+
+def mode(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, targets: tuple[int, ...]) -> str:
     """"new", "modify", "add" or "compare"; see :class:`assistant.schema.ParsedTurn`."""
     said = {i.label for i in items}
     changes = [i for i in items if i.label == "modify"]
-    rash = any(p.rash for p in patches)
-    rest = any(p.area or p.tone for p in patches)
-    if "compare" in said and not any(i.label == "idiom" for i in items if "compare" in i.text):
-        return "compare" if not (rash and sum(len(p.rash) for p in patches) > 1) else "new"
-    if any(i.id in ("same", "would", "instead") for i in changes) or targets:
+    rash = any(p.rash for p in patches) or any(slot == "rash" for slot, *_ in unknown)
+    rest = any(p.mentions("area") or p.mentions("tone") for p in patches) or any(slot == "area" for slot, *_ in unknown)
+    if "compare" in said:
+        whole = rash and (len(patches) > 1 or any(len(getattr(p, s)) > 1 for p in patches for s in ("rash", "area", "tone", "severity")))
+        return "new" if whole else "compare"
+    if any(i.id in ("same", "again", "would", "instead") for i in changes) or targets:
         return "add" if any(i.label == "add" and i.id in ("one", "more") for i in items) else "modify"
-    adds = [i for i in items if i.label == "add" and not i.negated]
+    only = any(i.label == "negate" and i.id == "pseudo" for i in items)
+    adds = [i for i in items if i.label == "add" and not (only and i.id == "also")]
     if adds and not (rash and rest and all(i.id == "also" for i in adds) and "request" in said and adds[0] is not items[0]):
         return "add"
     asks = "request" in said or any(i.label in ("image", "count") for i in items)
     if any(i.id == "pronoun" for i in changes) and not rash:
         return "modify"
-    if any(i.id == "change" for i in changes):
+    if any(i.id == "change" for i in changes) and not (rash and rest and "request" in said):
         return "modify"
     if not rash:
         return "modify"

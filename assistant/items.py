@@ -15,12 +15,12 @@ class Item:
     """A phrase: ``label`` (a slot, a cue or "word"), ``id`` (canonical value or cue), ``text`` as typed.
 
     Values may be several ("skin of colour"). ``negated`` marks what was named in order to be left out, ``hint`` a tone
-    read off a word for people, ``implied`` a place read off a word like "athlete's foot".
+    read off a word for people, ``implied`` the compound word that a place was read off ("athlete's foot").
     """
 
     __slots__ = ("hint", "id", "implied", "label", "negated", "number", "text")
 
-    def __init__(self, label: str, id_: str, text: str, number: float | None = None, *, hint: bool = False, implied: bool = False):
+    def __init__(self, label: str, id_: str, text: str, number: float | None = None, *, hint: bool = False, implied: str = ""):
         self.label, self.id, self.text, self.number = label, id_, text, number
         self.hint, self.implied, self.negated = hint, implied, False
 

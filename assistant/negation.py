@@ -6,7 +6,7 @@ Cues are data (``vocabulary/cues.yaml``, label ``negate``): "forward" cues cover
 
 from __future__ import annotations
 
-from assistant.items import Item, label_at
+from assistant.items import Item, label_at, next_index, prev_index
 
 #: Cues that cover one noun phrase: whatever comes after a preposition belongs to the rest of the sentence.
 _PHRASE_CUES = ("without", "instead", "rather", "except", "other", "apart", "in place", "as opposed", "aside", "excluding", "minus", "sans")
@@ -16,10 +16,16 @@ _JOINS = ("or", "nor", "and", "/", ",")
 def negate(items: list[Item]) -> None:
     """Mark the values in the scope of a negation; ranges and lists of one slot stay together."""
     for k, item in enumerate(items):
-        if item.label == "negate" and item.id == "forward":
+        if item.label == "negate" and (item.id == "forward" or _but_one(items, k)):
             _cover(items, k)
         elif item.label == "modify" and item.id == "change":
             _replaced(items, k)
+
+
+def _but_one(items: list[Item], k: int) -> bool:
+    """"every tone but black": "but" after a whole slot takes one value out."""
+    a, b = prev_index(items, k), next_index(items, k)
+    return items[k].text.lower() == "but" and a is not None and b is not None and items[a].label == items[b].label and len(items[a].values) > 1
 
 
 def _cover(items: list[Item], k: int) -> None:
@@ -29,7 +35,7 @@ def _cover(items: list[Item], k: int) -> None:
     slot = None
     for j in range(k + 1, len(items)):
         item = items[j]
-        if item.label == "negate" and item.id in ("stop", "forward") and j > k + 1:
+        if item.label == "negate" and item.id in ("stop", "forward"):
             return
         if item.label == "conj" and item.id == "stop" or item.label in ("request", "modify", "count", "compare"):
             return

@@ -19,7 +19,7 @@ _SCRIPT = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)", re.S | re.I)
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,500}>")
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\((?:[^()]*)\)")
 _URL = re.compile(r"\b(?:https?://|www\.)\S+")
-_MARKDOWN = re.compile(r"[*_~#>]{1,}(?=\w)|(?<=\w)[*_~]{1,}|^\s*[#>*+-]+\s", re.M)
+_MARKDOWN = re.compile(r"[*_~>]{1,}(?=\w)|(?<=\w)[*_~]{1,}|^\s*[#>*+-]+\s", re.M)
 _NUMERAL = r"(?:\d+|[ivIV]{1,3})"
 _RANGE = re.compile(rf"(?<![\w-])({_NUMERAL})\s*-\s*({_NUMERAL})(?![\w-])")
 _SUBS: tuple[tuple[re.Pattern[str], str], ...] = (

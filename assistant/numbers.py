@@ -121,8 +121,9 @@ def _numerals(items: list[Item], j: int, top: int) -> tuple[list[int], int]:
     end = j
     while j < len(items):
         value = numeral(items[j])
-        if value is None or not 1 <= value <= top:
+        if value is None or not 1 <= value <= top or (steps and items[j].text.isdigit() != digits) or label_at(items, j + 1) == "image":
             break
+        digits = items[j].text.isdigit()
         if steps and join == "range":
             lo, hi = steps[-1], value
             steps += list(range(lo + 1, hi + 1)) if hi >= lo else list(range(lo - 1, hi - 1, -1))
@@ -280,6 +281,9 @@ def _image_nouns(items: list[Item]) -> None:
         before = items[j] if j is not None else None
         word = before.text.lower() if before is not None else ""
         if _counted(items, k):
+            continue
+        if label_at(items, k + 1) == "target":
+            item.drop()
             continue
         if word in ("the", "this", "that", "these", "those", "your", "his", "her", "its", "my", "our") or before is not None and (before.label == "each" or before.label == "modify" and before.id in ("same", "pronoun") or before.label == "target"):
             continue

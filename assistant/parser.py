@@ -8,6 +8,7 @@ see ``vocabulary/``); the steps after that are small functions on a list of :cla
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import lru_cache
 
@@ -36,18 +37,33 @@ def _import_spacy():
     return spacy, Tokenizer
 
 
+spacy, Tokenizer = _import_spacy()
+
+
+@spacy.registry.tokenizers("script2skin.whitespace")
+def _whitespace_tokenizer():
+    return lambda nlp: Tokenizer(nlp.vocab)
+
+
 @lru_cache(maxsize=1)
 def pipeline():
     """spaCy's blank English pipeline with a span ruler over all phrases of the vocabulary."""
-    spacy, tokenizer = _import_spacy()
-    nlp = spacy.blank("en")
-    nlp.tokenizer = tokenizer(nlp.vocab)  # whitespace: normalise() has already set punctuation apart
+    # split on white space only: normalise() has already set punctuation apart
+    nlp = spacy.blank("en", config={"nlp": {"tokenizer": {"@tokenizers": "script2skin.whitespace"}}})
     nlp.max_length = 10_000
     ruler = nlp.add_pipe(
         "span_ruler", config={"phrase_matcher_attr": "LOWER", "spans_filter": {"@misc": "spacy.first_longest_spans_filter.v1"}}
     )
-    ruler.add_patterns([{"label": p.label, "id": p.id or "-", "pattern": normalise(p.text).text if len(p.text) > 1 else p.text} for p in vocabulary().phrases])
+    ruler.add_patterns([{"label": p.label, "id": p.id or "-", "pattern": _as_read(p.text)} for p in vocabulary().phrases])
     return nlp
+
+
+_PLAIN = re.compile(r"[a-z0-9 ]+|.", re.S)
+
+
+def _as_read(phrase: str) -> str:
+    """A phrase with its punctuation set apart as in a sentence ("athlete's" → "athlete 's")."""
+    return phrase if _PLAIN.fullmatch(phrase) else normalise(phrase).text
 
 
 class Parser:
@@ -82,13 +98,14 @@ class Parser:
             text=text,
             intent=intent,
             patches=patches,
-            mode=intents.mode(items, patches, targets) if intent == "request" else "new",
+            mode=intents.mode(items, patches, unknown, targets) if intent == "request" else "new",
             targets=targets,
             repaired=repaired,
             ignored=ignored(items) if intent == "request" else (),
             unknown=unknown,
             problems=tuple(dict.fromkeys(problems)),
             topic=topic,
+            first=intents.first(items) if intent == "request" else None,
         )
 
     def _items(self, text: str) -> list[Item]:
@@ -104,8 +121,8 @@ class Parser:
                 continue
             id_ = "" if span.id_ == "-" else span.id_
             if span.label_ == "compound":
-                rash, area = id_.split("|")
-                items += [Item("rash", rash, span.text), Item("area", area, span.text, implied=True)]
+                rash, area, word = id_.split("|")
+                items += [Item("rash", rash, span.text), Item("area", area, span.text, implied=word)]
             else:
                 items.append(Item(span.label_, id_, span.text))
             k = span.end
@@ -124,6 +141,7 @@ class Parser:
 
     def _resolve(self, items: list[Item]) -> list[Item]:
         items = merge_numbers(items)
+        items = implied_places(items, self.vocabulary)
         items = read_scales(items, self._tones)
         weak_values(items)
         ambiguous(items)
@@ -148,6 +166,19 @@ def _scale_steps(v: Vocabulary) -> dict[tuple[str, int], str]:
 
 
 # --- context
+
+
+def implied_places(items: list[Item], v: Vocabulary) -> list[Item]:
+    """Settle the place that a word like "athlete's foot" implies with a place said besides; the one that loses goes."""
+    for item in [i for i in items if i.implied]:
+        word = v.compound(item.implied)
+        said = [i for i in items if i.label == "area" and not i.implied]
+        if any(i.id in word.also or i.id == word.area for i in said):
+            item.drop()
+        elif any(i.id in word.within for i in said):
+            for other in said:
+                other.drop()
+    return items
 
 
 def weak_values(items: list[Item]) -> None:
@@ -228,8 +259,6 @@ def wholes(items: list[Item], v: Vocabulary) -> None:
         if item.label == "number_of_lesions":
             item.label = "number"
             continue
-        if item.label == "area" and item.text.lower() in ("anywhere", "everywhere"):
-            item.label, item.id = "clear", "area"
         if item.label not in ("each", "negate") or item.label == "negate" and item.text.lower() not in ("no", "without", "remove", "drop", "without a"):
             continue
         j = next_index(items, k, ("adverb", "each", "number", "unit", "tone_with_skin", "word") if item.id == "all" else ("adverb", "each"))
@@ -297,6 +326,10 @@ def count_problems(items: list[Item]) -> list[str]:
 def contradictions(items: list[Item]) -> list[str]:
     """Two different values of one slot side by side in one noun phrase ("fair black skin")."""
     found = []
+    if len({i.label for i in items if i.label == "area"}) and any(i.implied and i.label == "area" for i in items):
+        rashes = [i for i in items if i.label == "rash"]
+        if len(rashes) == 1 and any(i.label == "area" and not i.implied and not i.negated for i in items):
+            found.append("contradiction:area")
     for a, b in zip(items, items[1:], strict=False):
         if a.label == b.label and a.label in ("tone", "severity", "size", "number") and a.id != b.id and not (a.hint or b.hint or a.negated or b.negated):
             found.append(f"contradiction:{a.label}")
@@ -324,6 +357,9 @@ def foreign(items: list[Item], text: str) -> bool:
     return len(strange) >= 2 and len(strange) > english
 
 
+_ADJECTIVE_ENDINGS = ("y", "ed", "ous", "al", "ic", "ar", "ish", "ive", "ular", "oid", "ing", "form")
+
+
 def ignored(items: list[Item]) -> tuple[str, ...]:
     """Words not understood that look as if they mattered: describing a rash or a place, or in no dictionary."""
     out = []
@@ -331,8 +367,8 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
         if item.label == "descriptor":
             out.append(item.text)
         elif item.label == "word" and item.text.isalpha() and len(item.text) > 2:
-            nxt = label_at(items, k + 1)
-            if nxt in ("rash", "lesion", "generic_rash", "area") or items[k - 1].text.lower() in ("with", "without", "showing") and k or not is_english(item.text):
+            describes = label_at(items, k + 1) in ("rash", "lesion", "generic_rash", "area", "skin") and item.text.lower().endswith(_ADJECTIVE_ENDINGS)
+            if describes or not is_english(item.text):
                 out.append(item.text)
     return tuple(dict.fromkeys(out))
 

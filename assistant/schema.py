@@ -73,6 +73,8 @@ class ParsedTurn(BaseModel):
     #: "new": complete request by its wording ("show me …"); "modify": "now …", "same but …", "make it …";
     #: "add": "another two", "one more", "also …"; "compare": keep the last and draw beside it.
     mode: Literal["new", "modify", "add", "compare"] = "new"
+    #: A command to carry out before the patches: "start over with psoriasis" (reset), "undo that and show the knee" (undo).
+    first: Literal["undo", "reset"] | None = None
     #: 1-based images of the last turn the words point at ("the second one" → (2,), "the last one" → (-1,)).
     targets: tuple[int, ...] = ()
     #: Corrections by typo repair, (as typed, read as).

@@ -6,8 +6,6 @@ slots (one phrase with two meanings) raise :class:`VocabularyError`, so a bad ed
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -77,11 +75,15 @@ class Group(_Strict):
 
 
 class Compound(_Strict):
-    """Words that name rash and place at once ("athlete's foot"); a place said besides wins over ``area``."""
+    """Words that name rash and place at once ("athlete's foot")."""
 
     rash: str
     area: str
     words: tuple[str, ...]
+    #: Places that win over ``area`` when they are said besides ("… between the toes").
+    also: tuple[str, ...] = ()
+    #: Wider places that leave ``area`` as it is ("nail fungus on the foot").
+    within: tuple[str, ...] = ()
 
 
 class Phrase(NamedTuple):
@@ -93,17 +95,32 @@ class Phrase(NamedTuple):
 
 
 def expand(template: str) -> list[str]:
-    """Spell out "(a|b) c" and "[a|b] c": round brackets choose one, square brackets choose one or none."""
-    parts = re.split(r"(\([^()]*\)|\[[^\[\]]*\])", template)
-    options = []
-    for part in parts:
-        if part.startswith("("):
-            options.append([f" {p} " for p in part[1:-1].split("|")] if len(part) > 2 else [part])
-        elif part.startswith("["):
-            options.append([f" {p} " for p in (*part[1:-1].split("|"), "")] if len(part) > 2 else [part])
+    """Spell out "(a|b) c" and "[a|b] c": round brackets choose one, square brackets choose one or none; they nest."""
+    forms, rest = _alternatives(template, "")
+    if rest:
+        raise VocabularyError(f"{template!r} closes a bracket that it did not open.")
+    return list(dict.fromkeys(" ".join(form.split()) for form in forms))
+
+
+def _alternatives(text: str, closing: str) -> tuple[list[str], str]:
+    """Forms of ``text`` up to the closing bracket, and what comes after it."""
+    done: list[str] = []
+    forms = [""]
+    while text:
+        char, text = text[0], text[1:]
+        if char == closing:
+            return [*done, *forms], text
+        if char == "|" and closing:
+            done, forms = [*done, *forms], [""]
+        elif char in "([" and text:
+            inner, text = _alternatives(text, ")" if char == "(" else "]")
+            inner = [f" {i} " for i in inner] + ([""] if char == "[" else [])
+            forms = [f + i for f in forms for i in inner]
         else:
-            options.append([part])
-    return [" ".join("".join(choice).split()) for choice in itertools.product(*options)]
+            forms = [f + char for f in forms]
+    if closing:
+        raise VocabularyError(f"a {closing!r} is missing in a phrase of the vocabulary.")
+    return [*done, *forms], ""
 
 
 def with_articles(phrase: str) -> list[str]:
@@ -195,6 +212,10 @@ class Vocabulary:
         best = process.extractOne(text, said.keys(), scorer=fuzz.ratio, score_cutoff=75)
         return said[best[0]] if best else None
 
+    def compound(self, word: str) -> Compound:
+        """The compound whose first word is ``word``."""
+        return next(c for c in self.compounds if c.words[0] == word)
+
     def read(self, slot: str, text: str) -> str | None:
         """The canonical name of an exact phrase ("tummy" → "stomach"); None if it is no phrase of the slot."""
         return self._by_phrase.get((slot, " ".join(text.lower().split())))
@@ -211,8 +232,9 @@ class Vocabulary:
             if entry.typical_area not in areas:
                 raise VocabularyError(f"rash.yaml: typical_area {entry.typical_area!r} of {entry.name!r} is no area of area.yaml.")
         for c in self.compounds:
-            if c.rash not in rashes or c.area not in areas:
-                raise VocabularyError(f"compound.yaml: {c.words[0]!r} points at {c.rash!r} and {c.area!r}; one of them is not in the vocabulary.")
+            strange = {c.rash} - set(rashes) | {c.area, *c.also, *c.within} - set(areas)
+            if strange:
+                raise VocabularyError(f"compound.yaml: {c.words[0]!r} points at {sorted(strange)}, which the vocabulary does not have.")
         for slot, outside in self.outside.items():
             for name in outside:
                 if name and name not in self.entries[slot]:
@@ -237,8 +259,7 @@ class Vocabulary:
 
         for c in self.compounds:
             for word in c.words:
-                for text in {word, word.replace("'", " '")}:
-                    yield from claim("compound", f"{c.rash}|{c.area}", text)
+                yield from claim("compound", f"{c.rash}|{c.area}|{c.words[0]}", word)
         for slot, by_name in self.entries.items():
             for entry in by_name.values():
                 for text in sorted(entry.phrases()):
