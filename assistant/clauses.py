@@ -93,6 +93,7 @@ def patches(items: list[Item]) -> tuple[Patch, ...]:
     """The patches of a sentence; shared values are handed to every clause they belong to."""
     parts = clauses(items)
     _merge_lone_counts(parts)
+    _drop_total(parts)
     _share(parts)
     _share_count(parts)
     parts = _respectively(parts, items)
@@ -118,6 +119,17 @@ def _merge_lone_counts(parts: list[Clause]) -> None:
             k += 1
 
 
+def _drop_total(parts: list[Clause]) -> None:
+    """"three patients with psoriasis, one fair and two black": the parts add up to the first count, which goes."""
+    first, rest = parts[0], parts[1:]
+    counts = [c.slots["count"][0].number or 0 for c in rest if "count" in c.slots]
+    if rest and len(counts) == len(rest) and "count" in first.slots and not any("rash" in c.slots for c in rest) and sum(counts) == first.slots["count"][0].number:
+        for clause in rest:
+            for slot, said in first.slots.items():
+                clause.slots.setdefault(slot, said)
+        parts.pop(0)
+
+
 def _share(parts: list[Clause]) -> None:
     first, last = parts[0], parts[-1]
     if len(parts) < 2:
@@ -129,8 +141,9 @@ def _share(parts: list[Clause]) -> None:
                 continue
             if slot == "tone" or not own_rash or slot == "area" and _leads(first, slot) and before.slots[slot] is first.slots.get(slot):
                 here.slots[slot] = before.slots[slot]
+    bare = all(set(c.slots) <= {"rash", "count", *_ADJECTIVAL} for c in parts[:-1])
     for slot in ("area", "tone"):
-        if slot in last.slots and last.order and last.order[-1] == slot:
+        if slot in last.slots and last.order and (last.order[-1] == slot or (bare and not _leads(last, slot))):
             for clause in parts[:-1]:
                 clause.slots.setdefault(slot, last.slots[slot])
 

@@ -51,6 +51,8 @@ def intent(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, target
         if not named and not unknown and not follow - {"count"} and asks and words and not said & {"generic_rash", "modify", "image", "slot_noun"} and not targets:
             return "off_topic", None
         return "request", None
+    if asks and any(i.text.lower() in ("that", "this", "those", "these", "them", "it") for i in items) and not any(i.label == "word" for i in items):
+        return "request", None
     if any(i.label == "modify" and i.id in ("change", "instead") for i in items) and said & {"slot_noun", "skin", "descriptor", "lesion"}:
         return "request", None
     if "help" in said:
@@ -70,6 +72,11 @@ def intent(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, target
 
 _TITLES = frozenset({"mr", "mrs", "ms", "miss", "sir", "lord", "lady"})
 _BEFORE_NAMES = frozenset({"of", "on", "like", "with", "as"})
+
+
+def _opens(items: list[Item], k: int) -> bool:
+    """Whether nothing but small words stands before ``k``."""
+    return all(i.label in ("social", "conj", "modify", "interjection") or i.text.lower() in ("so", "but", "please") for i in items[:k])
 
 
 def named_person(items: list[Item]) -> bool:
@@ -119,7 +126,7 @@ _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
 
 def question(items: list[Item], said: set[str], asks: bool, valued: bool, first: Item | None) -> str | None:
     """The topic asked about; None when it is no question or asks for images ("can you show me what …")."""
-    cues = [i for k, i in enumerate(items) if i.label == "question" and not (asks and i.text.lower() in _AUXILIARIES)]
+    cues = [i for k, i in enumerate(items) if i.label == "question" and (i.text.lower() not in _AUXILIARIES or not asks and _opens(items, k))]
     if not cues or asks and items.index(cues[0]) > next((k for k, i in enumerate(items) if i.label == "request"), 99):
         return None if not any(c.id == "vocabulary" for c in cues) or said & {"rash"} else "vocabulary"
     if any(i.label == "modify" and i.id in ("would", "same") for i in items) or "compare" in said:
@@ -132,7 +139,8 @@ def question(items: list[Item], said: set[str], asks: bool, valued: bool, first:
         topic = "appearance"
     else:
         topic = next((o for o in order if any(c.id == o for c in cues)), "appearance")
-    if not (valued or said & {"generic_rash", "rash", "tone", "skin", "slot_noun", "scale"}) and topic != "vocabulary":
+    about_last = topic not in ("appearance", "definition") and (said & {"modify"} or any(w in ("it", "they") for i in items for w in i.text.lower().split()))
+    if not (valued or about_last or said & {"generic_rash", "rash", "tone", "skin", "slot_noun", "scale"}) and topic != "vocabulary":
         return None
     return topic
 
@@ -163,7 +171,7 @@ def mode(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, targets:
     if any(i.id == "change" for i in changes) and not (rash and rest and "request" in said):
         return "modify"
     if not rash:
-        return "modify"
+        return "new" if "generic_rash" in said and "request" in said and not changes else "modify"
     if any(i.id == "now" for i in changes) or label_at(items, 0) == "conj":
         return "new" if "request" in said and rest or "request" in said else "modify"
     if any(p.excluded.get("rash") for p in patches):

@@ -172,10 +172,11 @@ def _decide(items: list[Item], k: int) -> None:
     if before is not None and before.label in ("target", "conj") and _continues_targets(items, k):
         item.label = "target"
         return
+    if before is not None and before.label == "negate" and before.text.lower() in ("instead of", "rather than", "not"):
+        item.drop("figure")
+        return
     noun = _noun(items, k)
     if noun is not None and items[noun].label == "image":
-        if items[noun].id == "one" and value > 1 and label_at(items, noun + 1) in ("word",):
-            pass
         item.label = "count"
         return
     if noun is not None and items[noun].label == "lesion":
@@ -259,11 +260,13 @@ def _ordinal(items: list[Item], k: int) -> None:
                 items[nxt + 1].drop()
         return
     follower = items[nxt] if nxt < len(items) else None
-    if follower is None or follower.text.lower() in ("one", "ones") or follower.label == "image" and follower.id == "one":
+    if follower is None or follower.text in "?.!" or follower.text.lower() in ("one", "ones") or follower.label == "image" and follower.id == "one":
         item.label = "target"
-        if follower is not None:
+        if follower is not None and follower.label != "conj":
             follower.drop()
             follower.number = None
+    elif follower.label == "conj" and any(i.label == "ordinal" for i in items[nxt + 1 : nxt + 3]) and label_at(items, k - 1) not in ("word", "area"):
+        item.label = "target"
     elif follower.label in ("adverb", "conj", "modify", "ordinal") and k and (items[k - 1].text.lower() in ("the", "and", ",") ) and follower.text.lower() in ("on", "with", "in", "at", "but", "and", "to", ",", "instead", "now"):
         item.label = "target"
     elif follower.label in ("tone", "rash", "darker") and k and items[k - 1].text.lower() == "the" and label_at(items, nxt + 1) not in ("image",):

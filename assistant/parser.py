@@ -16,7 +16,7 @@ from assistant import intents
 from assistant.clauses import patches as read_patches
 from assistant.items import FILLER, Item, label_at, next_index, prev_index
 from assistant.negation import negate
-from assistant.normalise import normalise
+from assistant.normalise import Clean, normalise
 from assistant.numbers import classify, merge_numbers, read_scales
 from assistant.schema import ParsedTurn, Patch
 from assistant.typos import Repair, is_english
@@ -78,9 +78,10 @@ class Parser:
         self._nlp = pipeline()
         self._repair = _repair()
         self._tones = _scale_steps(self.vocabulary)
+        self._of_site = _of_site(self.vocabulary)
 
     def parse(self, text: str) -> ParsedTurn:
-        clean = normalise(text)
+        clean, sides = self._plain_sites(normalise(text))
         problems = list(clean.problems)
         items = self._items(clean.text)
         items, repaired = self._repaired(clean.text, items)
@@ -101,12 +102,22 @@ class Parser:
             mode=intents.mode(items, patches, unknown, targets) if intent == "request" else "new",
             targets=targets,
             repaired=repaired,
-            ignored=ignored(items) if intent == "request" else (),
+            ignored=tuple(dict.fromkeys((*sides, *ignored(items)))) if intent == "request" else (),
             unknown=unknown,
             problems=tuple(dict.fromkeys(problems)),
             topic=topic,
             first=intents.first(items) if intent == "request" else None,
         )
+
+    def _plain_sites(self, clean: Clean) -> tuple[Clean, tuple[str, ...]]:
+        """"back of her left hand" → "back of the hand", so that the site's phrase is found; "left" is handed back."""
+        sides: list[str] = []
+
+        def plain(match: re.Match[str]) -> str:
+            sides.extend(re.findall(r"\b(left|right)\b", match[2].lower()))
+            return f"{match[1]} the {match[3]}"
+
+        return clean._replace(text=self._of_site.sub(plain, clean.text)), tuple(sides)
 
     def _items(self, text: str) -> list[Item]:
         doc = self._nlp(text)
@@ -159,6 +170,19 @@ def _repair() -> Repair:
     return Repair(frozenset(words))
 
 
+def _of_site(v: Vocabulary) -> re.Pattern[str]:
+    """A preposition, whose and which one, and the last words of a site's phrase ("of", "her left", "hand")."""
+    heads, tails = set(), set()
+    for phrase in v.phrases:
+        if phrase.label == "area" and " the " in phrase.text:
+            head, tail = phrase.text.split(" the ", 1)
+            heads.add(head.split()[-1])
+            tails.add(tail)
+    whose = r"the|his|her|their|my|your|our|a|an|both|each|one|left|right|(?:\w+ )?(?:patient|man|woman|child|person|boy|girl|baby) 's"
+    either = "|".join(sorted(tails, key=len, reverse=True))
+    return re.compile(rf"\b({'|'.join(sorted(heads))}) ((?:(?:{whose}) )+)({either})\b", re.I)
+
+
 def _scale_steps(v: Vocabulary) -> dict[tuple[str, int], str]:
     entries = v.entries["tone"].values()
     steps = {("fitzpatrick", n): e.name for n, e in enumerate(entries, 1)}
@@ -184,8 +208,12 @@ def implied_places(items: list[Item], v: Vocabulary) -> list[Item]:
 def weak_values(items: list[Item]) -> None:
     """Words that are a value only in company: "white" beside "skin", "Irish" beside a person."""
     for k, item in enumerate(items):
-        if item.label == "tone_people":
+        if label_at(items, k + 1) == "word" and items[k + 1].text.lower() == "free":
+            item.drop("word")  # "keloid-free"
+        elif item.label == "tone_people":
             item.label, item.hint = "tone", True
+        elif item.label == "tone" and label_at(items, k + 1) == "people" and not items[k + 1].text.lower().startswith("skinned"):
+            item.hint = True  # "a black woman": said of the person
         elif item.label == "tone_with_skin":
             if _beside(items, k, ("skin", "people"), values=("tone", "tone_people", "tone_with_skin")):
                 item.label = "tone"
@@ -231,10 +259,20 @@ def ambiguous(items: list[Item]) -> None:
                 item.label, item.id = "severity", "mild" if word == "light" else "moderate"
             elif nxt.label == "lesion" or nxt.label == "rash" and nxt.id in ("mole", "melanoma", "seborrheic keratosis"):
                 item.drop("descriptor")
+        elif item.label == "compare" and word in ("next to", "beside", "alongside") and label_at(items, next_index(items, k)) == "area":
+            item.drop()  # "beside the nose" is a place
+        elif item.label == "area" and item.id == "toes" and _joined_to(items, k, "between the fingers"):
+            item.id = "between the toes"
         elif item.label == "bigger":
             item.label = "size"
         elif item.label == "more_lesions":
             item.label = "number_of_lesions"
+
+
+def _joined_to(items: list[Item], k: int, area: str) -> bool:
+    """Whether the site at ``k`` shares the preposition of ``area`` ("between the fingers and toes")."""
+    j = prev_index(items, k, (*FILLER, "conj"))
+    return j is not None and items[j].id == area and all(i.text.lower() in ("and", "or", "&", "the", "/") for i in items[j + 1 : k])
 
 
 def ranges(items: list[Item], v: Vocabulary) -> None:
@@ -264,7 +302,7 @@ def wholes(items: list[Item], v: Vocabulary) -> None:
         j = next_index(items, k, ("adverb", "each", "number", "unit", "tone_with_skin", "word") if item.id == "all" else ("adverb", "each"))
         if j is None:
             continue
-        slot = _slot_of(items[j])
+        slot = "tone" if items[j].label == "skin" and item.label == "each" else _slot_of(items[j])
         plural_all = item.label == "each" and item.id in ("all", "each", "either")
         if slot in ("tone", "rash", "area", "severity") and plural_all and slot is not None:
             if item.id == "either":

@@ -13,7 +13,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import DamerauLevenshtein
 
 #: Edits allowed by length of the typed word; chosen by eye on misspellings seen in dermatology forums.
-_EDITS = ((4, 0), (5, 1), (8, 2), (99, 3))
+_EDITS = ((4, 1), (5, 1), (8, 2), (99, 3))
 
 
 @lru_cache(maxsize=1)
@@ -43,11 +43,13 @@ class Repair:
     def __call__(self, word: str) -> str | None:
         """The vocabulary word (or two, "fairskin" → "fair skin") meant by a misspelt one; None when none is near."""
         low = word.lower()
-        if not low.isalpha() or len(low) < 4 or low in self.words or is_english(low):
+        if not low.isalpha() or not 2 < len(low) < 30 or low in self.words or is_english(low):
             return None
         for cut in range(3, len(low) - 2):
             if low[:cut] in self.words and low[cut:] in self.words:
                 return f"{low[:cut]} {low[cut:]}"
+        if len(low) < 5:
+            return self._short(low)
         edits = next(e for n, e in _EDITS if len(low) <= n)
         best = process.extractOne(low, self.all, scorer=DamerauLevenshtein.distance, score_cutoff=edits)
         if best is None:
@@ -57,3 +59,9 @@ class Repair:
             alike = process.extractOne(low, self._by_first.get(low[0], []), scorer=DamerauLevenshtein.distance, score_cutoff=edits)
             return alike[0] if alike else None
         return found
+
+    def _short(self, low: str) -> str | None:
+        """A word of three or four letters is repaired only if one letter is missing or two are swapped, in one way."""
+        near = [w for w in self._by_first.get(low[0], []) if len(w) - len(low) in (0, 1) and DamerauLevenshtein.distance(low, w) == 1]
+        near = [w for w in near if len(w) > len(low) or sorted(w) == sorted(low)]
+        return near[0] if len(near) == 1 else None
