@@ -134,8 +134,11 @@ def open_app(
         "browser.gatherUsageStats": "false",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
+    command = [sys.executable, "-m", "streamlit", "run", page.origin, *flags]
+    if os.name == "posix":  # this process becomes the server, so that signals reach it
+        os.execv(sys.executable, command)
     with contextlib.suppress(KeyboardInterrupt):
-        raise typer.Exit(subprocess.call([sys.executable, "-m", "streamlit", "run", page.origin, *flags]))
+        raise typer.Exit(subprocess.call(command))
 
 
 @app.command(help=CHAT_HELP)

@@ -82,9 +82,8 @@ class Generator:
             CheckpointError: missing, damaged or incompatible; nothing has been run yet.
         """
         checkpoint = catalog.find(model)
-        parts = layout.read_layout(
-            checkpoint.folder, Path(text_encoder) if text_encoder else None, Path(lora) if lora else None
-        )
+        beside = (Path(part).expanduser() if part else None for part in (text_encoder, lora))
+        parts = layout.read_layout(checkpoint.folder, *beside)
         claimed = checkpoint.card.sha256
         if claimed and claimed != layout.weights_sha256(checkpoint.folder):
             raise CheckpointError(

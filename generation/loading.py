@@ -173,11 +173,8 @@ def _add_lora(pipeline: Any, layout: Layout) -> None:
     wanted = {name.rsplit(".lora_", 1)[0] for name in header(layout.lora) if ".lora_" in name}
     try:
         pipeline.load_lora_weights(layout.lora.parent, weight_name=layout.lora.name, local_files_only=True)
-        found = sum(
-            name.endswith("lora_A.default_0") or name.endswith("lora_A.default")
-            for model in (pipeline.unet, pipeline.text_encoder)
-            for name, _ in model.named_modules()
-        )
+        models = (pipeline.unet, pipeline.text_encoder)
+        found = sum(hasattr(module, "lora_A") for model in models for module in model.modules())
     except Exception as error:  # peft and diffusers raise many kinds; each message names the first misfit
         raise CheckpointError(f"The LoRA adapter {layout.lora} does not fit this model: {_reason(error)}.") from error
     if found != len(wanted) or not wanted:

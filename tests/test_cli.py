@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -179,6 +180,27 @@ def test_a_folder_with_a_broken_manifest_keeps_it(tiny_model: Path, tmp_path: Pa
     result = generate(tiny_model, tmp_path, "acne on the chin, brown")
     assert result.exit_code == 1 and "metadata.jsonl, line 1" in result.stderr
     assert (tmp_path / "metadata.jsonl").read_text() == "not a row\n" and list(tmp_path.glob("*.png"))
+
+
+def test_ctrl_c_keeps_what_is_drawn_and_says_how_to_go_on(tiny_model: Path, tmp_path: Path) -> None:
+    program = "import script2skin; script2skin.main()"
+    arguments = ["generate", "900 images of acne on the chin, brown", "--out", tmp_path, "--model", tiny_model, "--steps", "20", "--seed", "5"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline().strip().endswith("acne_chin_brown_0000000005.png")
+    process.send_signal(signal.SIGINT)
+    printed, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "--seed 5 goes on from here" in said and "Traceback" not in said
+    pictures = sorted(tmp_path.glob("*.png"))
+    assert len(pictures) == 1 + printed.count("\n") < 900
+    assert (tmp_path / "metadata.jsonl").read_text().count("\n") == len(pictures)
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    program = f"{sys.executable} -c 'import script2skin; script2skin.main()' chat --json --dry-run | head -n 1"
+    done = subprocess.run(program, shell=True, input=b"hello\n" * 50, capture_output=True, check=False)
+    assert done.stdout.count(b"\n") == 1 and b"Traceback" not in done.stderr and b"Error" not in done.stderr
 
 
 # ── parse ───────────────────────────────────────────────────────────────────────────────────────────────────────
