@@ -19,7 +19,7 @@ from pydantic import Field
 from training import plots
 from training.dataset import Images, Record, crops, fingerprint, read_folder
 from training.norm import quicken
-from training.patches import Basis, fit, write_encoder
+from training.patches import BASIS, Basis, fit, write_encoder
 from training.run import Run, Schedule, StepRandom, Strict, pick_device
 
 
@@ -113,21 +113,21 @@ def train(recipe: AutoencoderRecipe) -> Run:
     run.fit(loss, lambda picture: validate(model, images, held_out, device, picture))
     with run.averaged():
         model.save_pretrained(recipe.run / "final")
+        if recipe.trains == "decoder":
+            basis.save(recipe.run / "final" / BASIS)
     return run
 
 
 def fitted(recipe: AutoencoderRecipe, images: Images, chances: np.ndarray) -> Basis:
-    """The run's basis, fitted when the run is first started and kept in ``basis.pt``."""
-    path = recipe.run / "basis.pt"
+    """The run's basis, fitted when the run is first started and kept beside the checkpoints."""
+    path = recipe.run / BASIS
     if not path.exists():
         random = np.random.default_rng(recipe.schedule.seed)
         some = random.choice(len(chances), min(recipe.fit_images, int((chances > 0).sum())), replace=False, p=chances)
         patch = 2 ** (len(recipe.architecture.block_out_channels) - 1)
         channels = recipe.architecture.latent_channels
-        basis = fit(images, some, patch, channels, recipe.lesion_weight, recipe.whiten)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"rows": basis.rows, "offset": basis.offset}, path)
-    return Basis(**torch.load(path, weights_only=True))
+        fit(images, some, patch, channels, recipe.lesion_weight, recipe.whiten).save(path)
+    return Basis.load(path)
 
 
 def gather(sources: tuple[Source, ...]) -> tuple[list[Record], np.ndarray]:

@@ -198,9 +198,9 @@ def text_embeddings(model: CLIPModel, ids: torch.Tensor, device: torch.device) -
 def slot_accuracy(
     model: CLIPModel, tokenizer: CLIPTokenizer, pairs: Pairs, images: torch.Tensor, slot: str, device: torch.device
 ) -> float:
-    """Share of images that score highest with their own value of ``slot`` in their caption; NaN without such labels."""
+    """Share of images that score highest with their own value of ``slot`` in their caption; of 100 images; NaN without labels."""
     values = sorted({record.values[slot] for record in pairs.records if slot in record.values})
-    rows = [i for i, record in enumerate(pairs.records) if slot in record.values][:400]
+    rows = [i for i, record in enumerate(pairs.records) if {*SLOTS} <= {*record.values}][:100]
     if not rows:
         return float("nan")
     right = 0

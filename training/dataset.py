@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +29,9 @@ class Record:
 
 
 def read_folder(folder: Path, valid_share: float = 0.02) -> list[Record]:
-    """Records of ``folder``, sorted by path; without ``metadata.jsonl`` every image in it, split by a hash of its name.
+    """Records of ``folder``, sorted by path; without ``metadata.jsonl`` every image in it.
+
+    Where nothing is held out, ``valid_share`` of the images is, by a hash of their names.
 
     Raises FileNotFoundError when there is no image, ValueError for a line of metadata without ``file_name``.
     """
@@ -39,9 +41,11 @@ def read_folder(folder: Path, valid_share: float = 0.02) -> list[Record]:
         records = [_record(folder, line, number) for number, line in _lines(metadata)]
     else:
         files = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-        records = [Record(path, split="validation" if _unit(path.name) < valid_share else "train") for path in files]
+        records = [Record(path) for path in files]
     if not records:
         raise FileNotFoundError(f"No image in {folder}: expected metadata.jsonl or files ending in {sorted(SUFFIXES)}.")
+    if all(record.split == "train" for record in records):
+        records = [replace(r, split="validation") if _unit(r.path.name) < valid_share else r for r in records]
     return sorted(records, key=lambda record: str(record.path))
 
 

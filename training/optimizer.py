@@ -1,4 +1,8 @@
-"""Muon for matrices and convolutions, Adam for the rest, in one optimizer; and the exponential average of weights."""
+"""Muon for matrices and convolutions with Adam for the rest, or AdamW for all; and the exponential average of weights.
+
+Measured on a core, bf16: a decoder step (8 crops of 96 px) is 0.34 s and Muon's update 0.12 s, worth it (see ``Muon``);
+a U-Net step (16 latents) is 0.9 s and Muon's update as much again, so that AdamW (0.05 s) takes twice the steps.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +20,14 @@ class Muon(torch.optim.Optimizer):
     arXiv 2502.16982). After 180 equal steps of the autoencoder its loss was 0.241, AdamW's at 1e-3 0.257.
     """
 
-    def __init__(self, model: nn.Module, lr: float, vector_lr: float, weight_decay: float) -> None:
+    def __init__(self, model: nn.Module, lr: float, weight_decay: float) -> None:
         tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
         matrices, vectors = [], []
         for p in (p for p in model.parameters() if p.requires_grad):
             matrix = p.ndim >= 2 and min(len(p), p[0].numel()) >= 16 and id(p) not in tables
             (matrices if matrix else vectors).append(p)
-        groups = [{"params": matrices, "lr": lr, "matrix": True}, {"params": vectors, "lr": vector_lr, "matrix": False}]
+        groups = [{"params": matrices, "matrix": True}, {"params": vectors, "matrix": False}]
         super().__init__([group for group in groups if group["params"]], {"lr": lr, "weight_decay": weight_decay})
-        for group in self.param_groups:
-            group["peak"] = group["lr"]
-
-    def set_lr(self, factor: float) -> None:
-        """Set every group's rate to ``factor`` times its peak."""
-        for group in self.param_groups:
-            group["lr"] = group["peak"] * factor
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
@@ -55,6 +52,14 @@ class Muon(torch.optim.Optimizer):
         second.lerp_(p.grad.square(), 1 - betas[1])
         corrected = (second / (1 - betas[1] ** state["step"])).sqrt_().add_(1e-8)
         p.addcdiv_(first, corrected, value=-group["lr"] / (1 - betas[0] ** state["step"]))
+
+
+def build(name: str, model: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
+    """``muon`` or ``adamw`` over the weights of ``model`` that learn."""
+    if name == "muon":
+        return Muon(model, lr, weight_decay)
+    learning = [p for p in model.parameters() if p.requires_grad]
+    return torch.optim.AdamW(learning, lr, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
 
 
 def orthogonalised(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:

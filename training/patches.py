@@ -9,13 +9,17 @@ learns to draw what 16 numbers a patch leave open. Further training may move the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save_file
 
 from training.dataset import Images
 
+#: Name of the file beside an autoencoder whose encoder is still the basis.
+BASIS = "basis.safetensors"
 #: Constant that keeps a group's norm from following the image; large beside latents of a few units.
 ANCHOR = 20.0
 
@@ -30,6 +34,14 @@ class Basis:
     @property
     def patch(self) -> int:
         return self.rows.shape[1]
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({"rows": self.rows, "offset": self.offset}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Basis:
+        return cls(**load_file(path))
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) in [−1, 1] → (N, C, H/p, W/p)."""
@@ -61,7 +73,7 @@ def fit(images: Images, indices: np.ndarray, patch: int, channels: int, lesion_w
     scale = variances.clamp(min=1e-12) ** (-whiten / 2)
     scale /= (variances * scale**2).mean().sqrt()
     rows = (vectors * scale).T.float()
-    return Basis(rows.view(channels, patch, patch, 3), rows @ mean.float())
+    return Basis(rows.reshape(channels, patch, patch, 3).contiguous(), rows @ mean.float())
 
 
 def _patches(image: torch.Tensor, patch: int) -> torch.Tensor:

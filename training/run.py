@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from training import checkpoint, plots
-from training.optimizer import Ema, Muon
+from training.optimizer import Ema, build
 
 
 class Strict(BaseModel):
@@ -39,8 +39,9 @@ class Schedule(Strict):
     minutes: float = Field(gt=0)
     max_steps: int | None = Field(default=None, ge=1)
     batch: int = Field(ge=1)
-    lr: float = Field(gt=0, description="Peak rate of matrices and convolutions (Muon).")
-    vector_lr: float = Field(gt=0, description="Peak rate of norms, biases, embeddings (Adam).")
+    #: "muon" learns more a step, "adamw" takes more steps a minute: see ``training.optimizer``.
+    optimizer: Literal["muon", "adamw"] = "muon"
+    lr: float = Field(gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup_steps: int = Field(default=50, ge=1)
     #: The rate falls along a cosine to this share of its peak.
@@ -76,7 +77,7 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.schedule = schedule
         self.model = model
-        self.optimizer = Muon(model, schedule.lr, schedule.vector_lr, schedule.weight_decay)
+        self.optimizer = build(schedule.optimizer, model, schedule.lr, schedule.weight_decay)
         self.ema = Ema(model, schedule.ema)
         self.step = 0
         self.seconds = 0.0
@@ -91,8 +92,7 @@ class Run:
         manifest, state = found
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        for group, peak in zip(self.optimizer.param_groups, (self.schedule.lr, self.schedule.vector_lr), strict=False):
-            group["peak"] = peak
+        for group in self.optimizer.param_groups:
             group["weight_decay"] = self.schedule.weight_decay
         self.ema.shadow = state["ema"]
         self.step, self.seconds = manifest["step"], manifest["seconds"]
@@ -141,7 +141,8 @@ class Run:
         self.checkpoint(validate)
 
     def _one_step(self, loss: Callable[[int, StepRandom], dict[str, torch.Tensor]]) -> dict[str, float]:
-        self.optimizer.set_lr(self.schedule.factor(self.step, self.seconds))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.lr * self.schedule.factor(self.step, self.seconds)
         losses = loss(self.step, StepRandom(self.schedule.seed, self.step))
         losses["loss"].backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
