@@ -61,18 +61,21 @@ def sites_of(frame: Frame, trained: Trained | None) -> list[str]:
     return [place(area).capitalize() for area in areas if area in known("area", trained)][:3]
 
 
-def not_trained(strange: Mapping[str, Sequence[str]], offer: Frame, trained: Trained) -> Reply:
+def not_trained(strange: Mapping[str, Sequence[str]], offer: Sequence[Frame], trained: Trained) -> Reply:
     """The checkpoint has not learnt the ``strange`` values, by slot; ``offer`` is the request with the nearest it knows."""
     values = [value for said in strange.values() for value in said]
     lead = f"The loaded model was not trained on {listed(values, 'or')}, so I draw nothing."
     slot, (value, *_) = next(iter(strange.items()))
-    instead = listed(v for s in strange for v in getattr(offer, s))
-    near = list(dict.fromkeys([*getattr(offer, slot), *nearest(slot, value, trained)]))[:3]
-    if offer.rash:
-        said = {s: v[0] for s in ("rash", "area", "tone") if (v := getattr(offer, s))}
-        return f"{lead} Shall I take {instead} instead?", [complete_sentence(offer, {**said, slot: v}) for v in near]
-    wording = [place(v) if slot == "area" else f"{v} skin" for v in near]
-    return f"{lead} Shall I take {instead} instead?", [words.capitalize() for words in wording]
+    instead = dict.fromkeys(v for s in strange for frame in offer for v in getattr(frame, s))
+    if not instead:
+        return f"{lead} Another model may know it.", for_newcomers(trained)
+    reply = f"{lead} Shall I take {listed(instead)} instead?"
+    near = list(dict.fromkeys([*getattr(offer[0], slot), *nearest(slot, value, trained)]))[:3]
+    if offer[0].rash:
+        said = {s: v[0] for s in ("rash", "area", "tone") if (v := getattr(offer[0], s))}
+        return reply, [complete_sentence(offer[0], {**said, slot: v}) for v in near]
+    wording = [place(v) if slot == "area" else v if slot == "rash" else f"{v} skin" for v in near]
+    return reply, [words.capitalize() for words in wording]
 
 
 def too_many(wanted: int, limit: int, frame: Frame, offer: bool) -> Reply:
@@ -139,22 +142,30 @@ def problem(code: str, frame: Frame, trained: Trained | None) -> Reply:
 # ── questions, greetings, refusals ──────────────────────────────────────────────────────────────────────────────
 
 
-def answer(parsed: ParsedTurn, requests: Sequence[ImageRequest], trained: Trained | None) -> Turn:
-    """An utterance that asks for no image; ``requests`` are those that were last drawn."""
+def answer(
+    parsed: ParsedTurn, requests: Sequence[ImageRequest], about: str, trained: Trained | None
+) -> tuple[Turn, str]:
+    """An utterance that asks for no image, and the condition that "it" then stands for.
+
+    ``requests`` are those last drawn; ``about`` is a condition that was asked about since.
+    """
     suggestions = after_images(requests, trained)
     if parsed.intent == "question":
-        return question(parsed, requests, trained)
+        return question(parsed, requests, about, trained)
     if parsed.intent == "empty":
         reply = "I could not read anything there. Type what you would like to see, for instance “eczema on fair skin”."
         if parsed.problems:
             reply, _ = problem(parsed.problems[0], Frame(), trained)
-        return Turn(act="clarify", reply=reply, suggestions=suggestions)
-    if parsed.intent in ("diagnosis", "person", "off_topic"):
-        reply = REFUSALS[parsed.intent]
-        return Turn(act="refuse", reply=reply, suggestions=suggestions, ignored=list(parsed.ignored))
+        return Turn(act="clarify", reply=reply, suggestions=suggestions), about
+    if parsed.intent in REFUSALS:
+        refusal = Turn(
+            act="refuse", reply=REFUSALS[parsed.intent], suggestions=suggestions, ignored=list(parsed.ignored)
+        )
+        return refusal, about
     if parsed.intent == "social":
-        return Turn(act="answer", reply=SOCIAL.get(parsed.topic or "", SOCIAL["greeting"]), suggestions=suggestions)
-    return Turn(act="answer", reply=abilities(trained), suggestions=for_newcomers(trained))
+        reply = SOCIAL.get(parsed.topic or "", SOCIAL["greeting"])
+        return Turn(act="answer", reply=reply, suggestions=suggestions), about
+    return Turn(act="answer", reply=abilities(trained), suggestions=for_newcomers(trained)), about
 
 
 REFUSALS = {
@@ -188,35 +199,36 @@ def abilities(trained: Trained | None) -> str:
     )
 
 
-def question(parsed: ParsedTurn, requests: Sequence[ImageRequest], trained: Trained | None) -> Turn:
-    """A question about conditions, sites, tones or the vocabulary, answered from the notes."""
+def question(
+    parsed: ParsedTurn, requests: Sequence[ImageRequest], about: str, trained: Trained | None
+) -> tuple[Turn, str]:
+    """A question about conditions, sites, tones or the vocabulary, answered from the notes; and what it was about."""
     said = {slot: [v for patch in parsed.patches for v in getattr(patch, slot)] for slot in ("rash", "area", "tone")}
     unknown = [entry for entry in parsed.unknown if entry[0] == "rash"]
     if not said["rash"] and unknown:
         _, typed, near = unknown[0]
         near = near if near in known("rash", trained) else None
         reply, suggestions = not_in_vocabulary("rash", typed, near, Frame(), trained)
-        return Turn(act="clarify", reply=reply, suggestions=suggestions)
+        return Turn(act="clarify", reply=reply, suggestions=suggestions), about
     if parsed.topic == "vocabulary" and not said["rash"]:
-        return Turn(act="answer", reply=vocabulary_of(trained), suggestions=for_newcomers(trained))
+        return Turn(act="answer", reply=vocabulary_of(trained), suggestions=for_newcomers(trained)), about
     of_itself = said["area"] or (said["tone"] and parsed.topic in (None, "definition", "vocabulary"))
-    rashes = said["rash"] or ([] if of_itself else [request.rash for request in requests][:1])
+    meant = [about] if about else [request.rash for request in requests]
+    rashes = list(dict.fromkeys(said["rash"] or ([] if of_itself else meant)))[:3]
     if rashes:
-        return about(list(dict.fromkeys(rashes))[:3], parsed.topic, said["tone"], trained)
+        return conditions(rashes, parsed.topic, said["tone"], trained), rashes[0]
     if said["area"]:
-        return seen_at(said["area"][0], trained)
+        return seen_at(said["area"][0], trained), about
     if said["tone"]:
-        return Turn(act="answer", reply=about_tone(said["tone"][0]), suggestions=after_images(requests, trained))
-    return Turn(
-        act="clarify",
-        reply=f"Which condition do you mean? I know {listed(known('rash', trained))}.",
-        suggestions=naming(trained),
-    )
+        return Turn(act="answer", reply=about_tone(said["tone"][0]), suggestions=after_images(requests, trained)), about
+    reply = f"Which condition do you mean? I know {listed(known('rash', trained))}."
+    return Turn(act="clarify", reply=reply, suggestions=naming(trained)), about
 
 
-def about(rashes: Sequence[str], topic: str | None, tones: Sequence[str], trained: Trained | None) -> Turn:
+def conditions(rashes: Sequence[str], topic: str | None, tones: Sequence[str], trained: Trained | None) -> Turn:
+    """What the notes say of each condition, and sentences to see them."""
     lines = [told(notes()[rash], topic, tones) for rash in rashes]
-    tone = tones[-1] if tones else known("tone", trained)[-1]
+    tone = tones[-1] if tones and tones[-1] in known("tone", trained) else known("tone", trained)[-1]
     shown = [rash for rash in rashes if rash in known("rash", trained)]
     suggestions = [f"Show me {rash} on {tone} skin" for rash in shown[:2]]
     suggestions += [f"{shown[0]} on {every_tone(trained)}".capitalize()] if shown else []

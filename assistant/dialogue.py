@@ -67,6 +67,8 @@ class History(BaseModel):
     seed: int = Field(ge=0, lt=2**32)
     states: tuple[State, ...] = (State(),)
     at: int = 0
+    #: Condition that was last asked about and not drawn since: "what does psoriasis look like?", "where does it appear?".
+    about: str = ""
 
     @property
     def state(self) -> State:
@@ -77,7 +79,7 @@ class History(BaseModel):
         if state == self.state:
             return self
         states = (*self.states[: self.at + 1], state)[-HISTORY:]
-        return self.model_copy(update={"states": states, "at": len(states) - 1})
+        return self.model_copy(update={"states": states, "at": len(states) - 1, "about": ""})
 
     def move(self, steps: int) -> History:
         """Undo (-1) or redo (+1); at the end of the history it stays."""
@@ -126,7 +128,8 @@ def respond(
         return requested(history, starting_from(history, parsed.first), parsed, trained, limit, seed)
     if parsed.intent in ("undo", "redo", "reset"):
         return MOVES[parsed.intent](history, trained)
-    return history, answers.answer(parsed, history.state.requests, trained)
+    turn, about = answers.answer(parsed, history.state.requests, history.about, trained)
+    return history.model_copy(update={"about": about}), turn
 
 
 # ── undo, redo, start over ──────────────────────────────────────────────────────────────────────────────────────
@@ -187,10 +190,11 @@ def requested(
     if said and said == state.said and not state.pending:
         return history.push(state), again(state, parsed, extra, trained)
     try:
-        frames, carried = drafted(state, parsed) if parsed.intent == "request" else (state.offer, [])
+        frames, carried = drafted(state, parsed, history.about) if parsed.intent == "request" else (state.offer, [])
         check(frames, parsed, trained, limit)
     except Ask as ask:
-        if ask.pending is not None:
+        # more clauses than images in a turn can never be drawn: not worth keeping
+        if ask.pending is not None and len(ask.pending) <= MAX_IMAGES_PER_TURN:
             history = history.push(
                 state.model_copy(update={"pending": ask.pending, "waits": ask.waits, "offer": ask.offer})
             )
@@ -244,9 +248,10 @@ def again(state: State, parsed: ParsedTurn, extra: Sequence[str], trained: Train
     )
 
 
-def drafted(state: State, parsed: ParsedTurn) -> tuple[tuple[Frame, ...], list[Assumption]]:
+def drafted(state: State, parsed: ParsedTurn, about: str = "") -> tuple[tuple[Frame, ...], list[Assumption]]:
     """What was said, merged with what it follows up; frames of a new request have no seed yet.
 
+    ``about`` is a condition that was asked about: with nothing else to follow up, "show it on black skin" means that one.
     Also says which tone was carried over from the conversation. Raises :class:`Ask`.
     """
     patches = parsed.patches or (Patch(),)
@@ -261,7 +266,7 @@ def drafted(state: State, parsed: ParsedTurn) -> tuple[tuple[Frame, ...], list[A
     elif state.frames and not (mode == "new" and named):
         bases = state.frames
     else:
-        return afresh(state, patches)
+        return afresh(state, patches, Frame(rash=(about,) if about and not named else ()))
     if mode == "new":
         mode = "modify"
     try:
@@ -288,11 +293,12 @@ def self_contained(patches: Sequence[Patch]) -> bool:
     return len(patches) > 1 or any(len(getattr(patches[0], slot)) > 1 for slot in VALUE_SLOTS)
 
 
-def afresh(state: State, patches: Sequence[Patch]) -> tuple[tuple[Frame, ...], list[Assumption]]:
-    """Frames of a complete request: later clauses lean on earlier ones, a missing tone comes from the conversation."""
+def afresh(state: State, patches: Sequence[Patch], blank: Frame) -> tuple[tuple[Frame, ...], list[Assumption]]:
+    """Frames of a request that starts from ``blank``: later clauses lean on earlier ones, a missing tone comes from the
+    conversation."""
     frames: list[Frame] = []
     for patch in patches:
-        base = frames[-1].change(count=None, each=False) if frames and not patch.rash else Frame()
+        base = frames[-1].change(count=None, each=False) if frames and not patch.rash else blank
         try:
             frames.append(merge(base, patch, state.tone))
         except NoFurther as end:
@@ -389,7 +395,7 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch], state: State) ->
     """Every patch on every base; a count that the patch says is shared out over the bases."""
     result: list[Frame] = []
     for patch in patches:
-        merged = [merge(base, patch, drawn_tones(base)) for base in bases]
+        merged = [merge(base, patch, drawn_tones(base) if patch.tone_step else ()) for base in bases]
         if patch.count is not None and not patch.each and len(merged) > 1:
             merged = shared_out(merged, patch.count)
         result += merged
@@ -454,7 +460,7 @@ def check(frames: tuple[Frame, ...], parsed: ParsedTurn, trained: Trained | None
         slot = next(iter(strange))
         rest = tuple(fitting(frame, trained, replace=False) for frame in frames)
         offer = tuple(fitting(frame, trained, replace=True) for frame in frames)
-        raise Ask(*answers.not_trained(strange, offer[0], trained), slot, rest, offer)
+        raise Ask(*answers.not_trained(strange, offer, trained), slot, rest, offer)
     if not all(frame.rash for frame in frames):
         raise Ask(*answers.which_condition(frames[0], trained), "rash", frames)
     if limit is not None and (wanted := total(frames)) > limit and not capped(frames, limit):

@@ -196,7 +196,7 @@ FRAGMENTS = [
 texts = st.text(max_size=80) | st.lists(st.sampled_from(FRAGMENTS), max_size=8).map(" ".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(texts, min_size=1, max_size=4))
 def test_any_text(sentences):
     conversation = Conversation(seed=3)
@@ -219,7 +219,7 @@ def test_any_text(sentences):
             conversation.say("redo")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(texts, st.sampled_from(["2 images of eczema on the neck on fair skin", "acne", "psoriasis in every skin tone"]))
 def test_repeating_a_request_changes_nothing(first, request):
     conversation = Conversation(seed=3)

@@ -431,6 +431,14 @@ class TestNoImages:
         talk(ECZEMA)
         assert "Eczema" in talk(intent="question", topic="appearance").reply
 
+    def test_what_was_asked_about_can_be_shown(self, talk):
+        talk({"rash": ("psoriasis",)}, intent="question", topic="appearance")
+        assert "elbows" in talk(intent="question", topic="site").reply
+        assert talk({"tone": ("black",)}).requests[0].rash == "psoriasis"
+        talk({"rash": ("acne",)}, intent="question")
+        assert talk({"tone": ("fair",)}, mode="modify").requests[0].rash == "psoriasis"
+        assert "Psoriasis" in talk(intent="question", topic="appearance").reply
+
     def test_question_about_a_tone_of_what_was_drawn(self, talk):
         talk(ECZEMA)
         reply = talk({"tone": ("black",)}, intent="question", topic="appearance").reply

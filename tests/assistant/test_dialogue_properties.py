@@ -63,8 +63,8 @@ some_trained = st.none() | st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(turns, max_size=8), some_trained, st.integers(0, 2**32 - 1))
+@settings(max_examples=80, deadline=None)
+@given(st.lists(turns, max_size=6), some_trained, st.integers(0, 2**32 - 1))
 def test_any_sequence(sequence, trained, seed):
     history = History(seed=seed)
     for parsed in sequence:
@@ -81,15 +81,15 @@ def test_any_sequence(sequence, trained, seed):
             assert history.state.requests == tuple(turn.requests)
         elif turn.act != "undo":
             assert not turn.requests
-        if parsed.intent not in ("undo", "redo") and history != before:
+        if parsed.intent not in ("undo", "redo") and history.states != before.states:
             undone, _ = respond(history, ParsedTurn(text="undo", intent="undo"))
             assert undone.state == before.state
             redone, _ = respond(undone, ParsedTurn(text="redo", intent="redo"))
             assert redone == history
-        assert History.model_validate_json(history.model_dump_json(round_trip=True)) == history
+    assert History.model_validate_json(history.model_dump_json(round_trip=True)) == history
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(turns, max_size=4), patches(), st.sampled_from(["new", "modify"]))
 def test_repetition_changes_nothing(sequence, patch, mode):
     """Steps and additions go on when they are repeated; a request said in full, or a change to a value, does not."""
