@@ -64,37 +64,6 @@ def folder(
 
 
 @app.command()
-def phantoms(
-    out: Out,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Pictures to draw, spread evenly over what is chosen.")],
-    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same set, however many workers there are.")] = 0,
-    rash: Annotated[list[str] | None, typer.Option(help="Only this rash; may be said again. All of them unless given.")] = None,
-    area: Annotated[list[str] | None, typer.Option(help="Only this area; may be said again.")] = None,
-    tone: Annotated[list[str] | None, typer.Option(help="Only this tone; may be said again.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one for each core unless given.")] = None,
-    side: Annotated[int, typer.Option(min=64, help="Width and height in pixels.")] = 256,
-) -> None:
-    """Draw rashes on a 3D body: every label and every lesion mask is known, and no patient is shown.
-
-    The same command goes on where it was stopped.
-    """
-    from data.phantom.make import make
-
-    try:
-        with _progress() as bar:
-            task = bar.add_task("Phantoms", total=count)
-            for done in make(out, count, seed, rash, area, tone, workers, side):
-                bar.update(task, completed=done)
-    except KeyboardInterrupt:
-        _fail("Stopped. The same command goes on from here.", code=130)
-    except ValueError as error:
-        _fail(str(error))
-    except ImportError as error:
-        _fail(MISSING.format(error.name))
-    typer.echo(f"{count} phantoms are in {out}")
-
-
-@app.command()
 def describe(out: Annotated[Path, typer.Argument(help="Folder of a set.")]) -> None:
     """Count a set by source, split, rash and tone."""
     from data import manifest

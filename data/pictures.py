@@ -114,7 +114,7 @@ def _to_srgb(picture: Image.Image) -> Image.Image:
         return ImageCms.profileToProfile(
             picture, ImageCms.ImageCmsProfile(BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
-    except ImageCms.PyCMSError:  # a damaged profile is common and says nothing: read the numbers as sRGB
+    except (ImageCms.PyCMSError, OSError):  # a damaged profile is common and says nothing: read the numbers as sRGB
         return picture
 
 
