@@ -53,6 +53,8 @@ def intent(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, target
         return "request", None
     if asks and any(i.text.lower() in ("that", "this", "those", "these", "them", "it") for i in items) and not any(i.label == "word" for i in items):
         return "request", None
+    if any(i.label == "descriptor" and i.id == "picture" for i in items) and not [i for i in items if i.label == "word"]:
+        return "request", None
     if any(i.label == "modify" and i.id in ("change", "instead") for i in items) and said & {"slot_noun", "skin", "descriptor", "lesion"}:
         return "request", None
     if "help" in said:
@@ -157,8 +159,10 @@ def mode(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, targets:
     rash = any(p.rash for p in patches) or any(slot == "rash" for slot, *_ in unknown)
     rest = any(p.mentions("area") or p.mentions("tone") for p in patches) or any(slot == "area" for slot, *_ in unknown)
     if "compare" in said:
-        whole = rash and (len(patches) > 1 or any(len(getattr(p, s)) > 1 for p in patches for s in ("rash", "area", "tone", "severity")))
-        return "new" if whole else "compare"
+        k = next(k for k, i in enumerate(items) if i.label == "compare")
+        with_last = label_at(items, k + 1) in ("adverb", "range", "modify") and items[k + 1].text.lower() in ("with", "to", "against", "it", "this", "that")
+        both = len(patches) > 1 or any(len(getattr(p, s)) > 1 for p in patches for s in ("rash", "area", "tone", "severity"))
+        return "compare" if with_last or not both else "new" if rash else "modify"
     if any(i.id in ("same", "again", "would", "instead") for i in changes) or targets:
         return "add" if any(i.label == "add" and i.id in ("one", "more") for i in items) else "modify"
     only = any(i.label == "negate" and i.id == "pseudo" for i in items)

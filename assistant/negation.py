@@ -25,7 +25,9 @@ def negate(items: list[Item]) -> None:
 def _but_one(items: list[Item], k: int) -> bool:
     """"every tone but black": "but" after a whole slot takes one value out."""
     a, b = prev_index(items, k), next_index(items, k)
-    return items[k].text.lower() == "but" and a is not None and b is not None and items[a].label == items[b].label and len(items[a].values) > 1
+    if items[k].text.lower() != "but" or a is None or b is None:
+        return False
+    return items[b].label == "target" and items[a].label == "each" or items[a].label == items[b].label and len(items[a].values) > 1
 
 
 def _cover(items: list[Item], k: int) -> None:
@@ -41,8 +43,11 @@ def _cover(items: list[Item], k: int) -> None:
             return
         if item.label == "conj" and not _list_goes_on(items, j, slot):
             return
-        if item.label == "word" and slot is None and items[k].text.lower().startswith(("without", "no", "sans")) and not _value_soon(items, j):
+        if item.label in ("word", "descriptor") and slot is None and items[k].text.lower().startswith(("without", "no", "sans")) and not _value_soon(items, j):
             return  # "without scaling on the elbow"
+        if item.label == "target":
+            item.label, item.id = "descriptor", "picture"  # "all but the second one" points at what is not wanted
+            return
         if item.is_value:
             if slot is not None and item.label != slot and not (but is not None and j < but and not items[k].text.lower().startswith(_PHRASE_CUES)):
                 return

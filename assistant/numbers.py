@@ -188,7 +188,7 @@ def _decide(items: list[Item], k: int) -> None:
         else:
             item.label = "count"
         return
-    if item.text.lower() == "one" and before is not None and (before.label in ("tone", "severity", "size", "ordinal", "tone_people", "area", "each") or before.text.lower() in ("this", "that", "the", "which", "each", "every", "same")):
+    if item.text.lower() == "one" and before is not None and (before.label in ("tone", "severity", "size", "ordinal", "tone_people", "area", "each") or before.text.lower() in ("this", "that", "the", "which", "each", "every", "same") or k > 1 and items[k - 2].text.lower() == "the"):
         item.drop()
         return
     if before is not None and before.text.lower() in ("at", "in", "by", "on") and label_at(items, k + 1) not in ("image", "people", "rash", "add"):
