@@ -89,6 +89,7 @@ def train(recipe: AutoencoderRecipe) -> Run:
         model.encoder.requires_grad_(False)
         model.quant_conv.requires_grad_(False)
     model = quicken(model).to(device, memory_format=torch.channels_last)
+    model.save_config(recipe.run / "model")
     run = Run(recipe.run, recipe, recipe.schedule, model, fingerprint(records))
 
     def loss(step: int, random: StepRandom) -> dict[str, torch.Tensor]:
@@ -111,10 +112,6 @@ def train(recipe: AutoencoderRecipe) -> Run:
         return {"loss": distance + recipe.kl_weight * kl, "kl": kl}
 
     run.fit(loss, lambda picture: validate(model, images, held_out, device, picture))
-    with run.averaged():
-        model.save_pretrained(recipe.run / "final")
-        if recipe.trains == "decoder":
-            basis.save(recipe.run / "final" / BASIS)
     return run
 
 

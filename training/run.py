@@ -18,8 +18,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
+import diffusers
 import numpy as np
 import torch
+import transformers
+from diffusers import ModelMixin
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
@@ -178,7 +181,20 @@ class Run:
             file.write(json.dumps(row) + "\n")
 
 
+def load_averaged(kind: type[ModelMixin], run: Path) -> ModelMixin:
+    """The model of a run, with the averaged weights of its newest checkpoint; FileNotFoundError where there is none."""
+    found = checkpoint.latest(run / "checkpoints")
+    if found is None:
+        raise FileNotFoundError(f"{run} has no whole checkpoint; train it first.")
+    model = kind.from_config(kind.load_config(run / "model"))
+    weights = {name.removeprefix("autoencoder."): value for name, value in found[1]["ema"].items()}
+    model.load_state_dict({name: value for name, value in weights.items() if not name.startswith("critic.")})
+    return model.eval().requires_grad_(False)
+
+
 class Averaged:
+    """See :meth:`Run.averaged`."""
+
     def __init__(self, model: nn.Module, ema: Ema) -> None:
         self.model, self.ema = model, ema
 
@@ -194,9 +210,6 @@ class Averaged:
 
 def environment() -> dict[str, Any]:
     """What a figure needs beside it to be read: versions, processor, threads, time."""
-    import diffusers
-    import transformers
-
     return {
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "python": platform.python_version(),

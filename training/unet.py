@@ -24,7 +24,7 @@ from training.clip import tokens
 from training.dataset import Images, Record, fingerprint
 from training.norm import quicken
 from training.patches import BASIS, Basis
-from training.run import Run, Schedule, StepRandom, Strict, pick_device
+from training.run import Run, Schedule, StepRandom, Strict, load_averaged, pick_device
 
 
 class Net(Strict):
@@ -55,7 +55,7 @@ class Net(Strict):
 class UNetRecipe(Strict):
     kind: Literal["unet"]
     run: Path
-    #: Folder of a finished autoencoder (``AutoencoderKL.from_pretrained``) and of a finished CLIP run.
+    #: Runs of the autoencoder (its decoder may still be learning) and of a finished CLIP.
     autoencoder: Path
     clip: Path
     data: tuple[Source, ...]
@@ -90,7 +90,7 @@ def noise_scheduler() -> DDIMScheduler:
 def train(recipe: UNetRecipe) -> Run:
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.schedule.seed)
-    autoencoder = AutoencoderKL.from_pretrained(recipe.autoencoder).to(device).eval().requires_grad_(False)
+    autoencoder = load_averaged(AutoencoderKL, recipe.autoencoder).to(device)
     text_encoder, tokenizer = text_tower(recipe.clip)
     records, weights = gather(recipe.data)
     named = np.array([bool(record.text) for record in records])
@@ -106,6 +106,7 @@ def train(recipe: UNetRecipe) -> Run:
     held_out = np.flatnonzero(~learn & named)[:128]
     model = recipe.net.build(latents.shape[1], latents.shape[2], embeddings.shape[2])
     model = quicken(model).to(device, memory_format=torch.channels_last)
+    model.save_config(recipe.run / "model")
     alphas = noise_scheduler().alphas_cumprod
     run = Run(recipe.run, recipe, recipe.schedule, model, fingerprint(records))
 
@@ -134,13 +135,12 @@ def train(recipe: UNetRecipe) -> Run:
             noise = torch.randn(len(held_out), *latents.shape[1:], generator=random.torch)
             figures["loss_held_out"] = batch_loss(held_out, caption[held_out], times, noise).item()
         if recipe.show:
-            pipe = pipeline(model, autoencoder, text_encoder, tokenizer)
+            newest = load_averaged(AutoencoderKL, recipe.autoencoder).to(device)
+            pipe = pipeline(model, newest, text_encoder, tokenizer)
             draw(pipe, recipe.show, recipe.steps, recipe.guidance_scale, picture)
         return figures
 
     run.fit(loss, validate)
-    with run.averaged():
-        model.save_pretrained(recipe.run / "final" / "unet")
     return run
 
 
@@ -158,10 +158,10 @@ def stratified_times(count: int, steps: int, generator: torch.Generator) -> torc
 
 def text_tower(folder: Path) -> tuple[CLIPTextModel, CLIPTokenizer]:
     """The text tower of a finished CLIP run alone, as StableDiffusionPipeline holds it, and its tokenizer."""
-    clip = CLIPModel.from_pretrained(folder / "clip")
+    clip = CLIPModel.from_pretrained(folder / "final" / "clip")
     text = CLIPTextModel(clip.config.text_config)
     text.load_state_dict(clip.text_model.state_dict())
-    return text.eval().requires_grad_(False), CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    return text.eval().requires_grad_(False), CLIPTokenizer.from_pretrained(folder / "final" / "tokenizer")
 
 
 @torch.no_grad()

@@ -1,0 +1,66 @@
+"""Finished parts → one folder in ``StableDiffusionPipeline`` layout, float16 safetensors, with ``script2skin.json``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from pydantic import Field
+
+from assistant.frames import Trained
+from generation.catalog import Card, write_card
+from generation.layout import weights_sha256
+from training.dataset import Record, read_folder
+from training.run import Strict, load_averaged
+from training.unet import pipeline, text_tower
+
+
+class AssembleRecipe(Strict):
+    kind: Literal["assemble"]
+    out: Path
+    name: str
+    #: Runs to take the averaged weights of; a run that is still going gives its last checkpoint.
+    unet: Path
+    autoencoder: Path
+    clip: Path
+    #: Folders that the U-Net learnt from: what they hold is what the checkpoint may be asked for.
+    data: tuple[Path, ...]
+    steps: int = Field(default=20, ge=1)
+    guidance_scale: float = 3.0
+    guidance_rescale: float = 0.0
+    license: str = "CC0-1.0"
+
+
+def assemble(recipe: AssembleRecipe) -> Path:
+    """Write ``recipe.out`` (replaced as a whole) and return it. Raises FileNotFoundError for a run without a checkpoint."""
+    unet = load_averaged(UNet2DConditionModel, recipe.unet)
+    autoencoder = load_averaged(AutoencoderKL, recipe.autoencoder)
+    text_encoder, tokenizer = text_tower(recipe.clip)
+    pipe = pipeline(unet, autoencoder, text_encoder, tokenizer).to(torch.float16)
+    aside = recipe.out.with_name(f".{recipe.out.name}.new")
+    shutil.rmtree(aside, ignore_errors=True)
+    pipe.save_pretrained(aside)
+    records = [record for folder in recipe.data for record in read_folder(folder)]
+    card = Card(
+        name=recipe.name,
+        steps=recipe.steps,
+        guidance_scale=recipe.guidance_scale,
+        guidance_rescale=recipe.guidance_rescale,
+        resolution=autoencoder.config.sample_size,
+        trained=vocabulary_of(records),
+        license=recipe.license,
+        sha256=weights_sha256(aside),
+    )
+    write_card(aside, card)
+    shutil.rmtree(recipe.out, ignore_errors=True)
+    aside.rename(recipe.out)
+    return recipe.out
+
+
+def vocabulary_of(records: list[Record]) -> Trained:
+    """The values of each slot that occur in the data's training split."""
+    learnt = [record.values for record in records if record.split == "train"]
+    return Trained(**{slot: {v[slot] for v in learnt if slot in v} for slot in ("rash", "area", "tone")})

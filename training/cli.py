@@ -1,0 +1,85 @@
+"""``script2skin train``: each recipe is a short YAML file; the same command goes on where a run stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from pydantic import ValidationError
+
+RECIPES = Path(__file__).parent / "recipes"
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="""Train the parts of a checkpoint from scratch, then put them together.
+
+    In this order: autoencoder, clip, unet, assemble. Each takes a recipe, a file in training/recipes/ or your own, and a
+    time budget; stopped with Ctrl-C or killed, the same command goes on from the last checkpoint.""",
+)
+
+Recipe = Annotated[Path, typer.Argument(help="A YAML file; without one, the project's own.")]
+Minutes = Annotated[float | None, typer.Option(min=0.01, help="Time budget in minutes, in place of the recipe's.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:1, in place of the recipe's.")]
+
+
+def read_recipe(path: Path, kind: type, minutes: float | None = None, device: str | None = None) -> Any:
+    """The validated recipe in ``path``. Raises typer.BadParameter, naming each wrong key, when it is not one."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if minutes is not None:
+            values["schedule"]["minutes"] = minutes
+        if device is not None:
+            values["device"] = device
+        return kind.model_validate(values)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise typer.BadParameter(f"{path}: {wrong}.") from error
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise typer.BadParameter(f"{path} is no recipe: {error}.") from error
+
+
+@app.command()
+def autoencoder(
+    recipe: Recipe = RECIPES / "autoencoder.yaml", minutes: Minutes = None, device: Device = None
+) -> None:
+    """The KL autoencoder: an encoder of patch components, and a decoder that learns to draw from them."""
+    from training.autoencoder import AutoencoderRecipe, train
+
+    train(read_recipe(recipe, AutoencoderRecipe, minutes, device))
+
+
+@app.command()
+def sharpen(recipe: Recipe = RECIPES / "sharpen.yaml", minutes: Minutes = None, device: Device = None) -> None:
+    """The decoder against a critic of texture, after the autoencoder; the U-Net need not wait for it."""
+    from training.sharpen import SharpenRecipe, train
+
+    train(read_recipe(recipe, SharpenRecipe, minutes, device))
+
+
+@app.command()
+def clip(recipe: Recipe = RECIPES / "clip.yaml", minutes: Minutes = None, device: Device = None) -> None:
+    """A small CLIP with its own vocabulary of words; the U-Net needs its text tower."""
+    from training.clip import ClipRecipe, train
+
+    train(read_recipe(recipe, ClipRecipe, minutes, device))
+
+
+@app.command()
+def unet(recipe: Recipe = RECIPES / "unet.yaml", minutes: Minutes = None, device: Device = None) -> None:
+    """The U-Net on cached latents; it may start as soon as the autoencoder has its first checkpoint."""
+    from training.unet import UNetRecipe, train
+
+    train(read_recipe(recipe, UNetRecipe, minutes, device))
+
+
+@app.command()
+def assemble(recipe: Recipe = RECIPES / "assemble.yaml") -> None:
+    """One folder in diffusers' layout out of the three runs' newest checkpoints."""
+    from training.assemble import AssembleRecipe
+    from training.assemble import assemble as put_together
+
+    typer.echo(put_together(read_recipe(recipe, AssembleRecipe)))
