@@ -289,7 +289,7 @@ class Studio:
                 if image.error:
                     typer.echo(f"Image {len(kept)} failed: {image.error}.", err=True)
                 elif show:
-                    typer.echo(str(image.path))
+                    print(image.path, flush=True)  # not typer.echo, which would write across the bar
         except GenerationError as error:
             result["error"] = str(error)
             typer.echo(_clean(str(error)), err=True)
@@ -322,7 +322,8 @@ def _progress(total: int) -> Iterator[tuple[Any, Any]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    show = {"transient": True, "disable": not console.is_terminal, "redirect_stdout": sys.stdout.isatty()}
+    with Progress(*columns, console=console, **show) as bar:
         task = bar.add_task("", total=total)
         done = 0
 
