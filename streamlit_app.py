@@ -57,9 +57,9 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding-top: 3.4rem; padding-bottom: 2rem; }
 [data-testid="stBottomBlockContainer"] { padding-bottom: .7rem; }
 [class*="st-key-grid-"] { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1.2rem 1rem; }
-[class*="st-key-card-"] { gap: .15rem; }
+[class*="st-key-card-"] { gap: .35rem; }
 [class*="st-key-card-"] img, .pending { border-radius: 10px; aspect-ratio: 1; width: 100%; }
-[data-testid="stDialog"] img { max-height: 66vh; width: auto !important; min-width: min(100%, 20rem); border-radius: 10px; }
+[data-testid="stDialog"] [data-testid="stImage"] img { width: min(100%, 66vh) !important; height: auto; border-radius: 10px; }
 [class*="st-key-card-"] p { margin: 0; line-height: 1.35; }
 .pending {
   background: linear-gradient(100deg, rgba(128,150,152,.13) 40%, rgba(128,150,152,.26) 50%, rgba(128,150,152,.13) 60%) 0 0 / 300% 100%;
@@ -70,9 +70,8 @@ STYLE = """<style>
 [class*="st-key-open-"] button > div, [class*="st-key-open-"] button { justify-content: flex-start; text-align: left; }
 @media (max-width: 640px) {
   [data-testid="stMainBlockContainer"], [data-testid="stBottomBlockContainer"] { padding-left: .9rem; padding-right: .9rem; }
-  [data-testid="stChatMessage"] { padding-left: .2rem; padding-right: .2rem; gap: 0; }
+  [data-testid="stChatMessage"] { padding-left: .5rem; padding-right: .5rem; gap: 0; }
   [data-testid="stChatMessage"] > [data-testid^="stChatMessageAvatar"] { display: none; }
-  [data-testid="stChatMessage"]:has([data-testid="stChatMessageAvatarUser"]) { padding-left: .9rem; }
   [class*="st-key-grid-"] { grid-template-columns: 1fr 1fr; gap: .9rem .7rem; }
   h1 { font-size: 1.9rem !important; }
 }
@@ -118,8 +117,8 @@ def go_to(conversation_id: str | None = None) -> None:
 
 
 def hear(chat: Chat, text: str) -> None:
-    choices = {name: st.session_state[name] for name in CHOICES}
-    saved = chat.say(text, choices, seed=st.session_state.seed, trained=card_of(choices["model"])[0].trained)
+    card, _ = card_of(st.session_state.model)
+    saved = chat.say(text, chosen(), seed=st.session_state.seed, trained=card.trained)
     st.query_params["c"] = chat.id
     if saved.status == "drawing":
         studio().draw(chat, saved)
@@ -211,6 +210,10 @@ def card_of(model: str | None) -> tuple[Card, str]:
         return Card(), str(error)
 
 
+def chosen() -> dict[str, object]:
+    return {name: st.session_state[name] for name in CHOICES}
+
+
 def remember_choices() -> None:
     """Start from the settings."""
     for name in (*CHOICES, "seed"):
@@ -289,7 +292,7 @@ def show_end(chat: Chat, saved: SavedTurn) -> None:
         icon=":material/refresh:",
         key=f"again-{saved.id}",
         on_click=studio().draw,
-        args=(chat, saved),
+        args=(chat, saved, chosen()),
     )
 
 
@@ -355,7 +358,7 @@ def download(chat: Chat, image: SavedImage, key: str) -> None:
     )
 
 
-@st.dialog("Image", width="medium")
+@st.dialog("A closer look", width="medium")
 def zoom(chat: Chat, saved: SavedTurn, first: int) -> None:
     """One image as large as the window allows, with its neighbours a click away."""
     at = st.session_state.setdefault(f"at-{saved.id}-{first}", first)

@@ -132,9 +132,14 @@ class Chat:
             saved.status, saved.problem = status, problem
             self._write(saved)
 
-    def draw_again(self, saved: SavedTurn) -> list[Part]:
-        """Take up the missing images of a turn that was stopped, failed or interrupted."""
+    def begin(self, saved: SavedTurn, settings: Mapping[str, Any] | None = None) -> list[Part]:
+        """Mark a turn as being drawn by this process, and say what of it is missing.
+
+        ``settings`` replace those that were kept with it, unless some of its images were already drawn with those.
+        """
         with self._lock:
+            if settings is not None and not saved.images:
+                saved.settings = dict(settings)
             saved.status, saved.problem, saved.owner = "drawing", "", self._chats.owner
             self._write(saved)
             return missing_parts(saved)
@@ -252,13 +257,13 @@ class Chats:
 
     def open(self, conversation_id: str) -> Chat | None:
         """The conversation of that id, from memory or the store; None when there is none."""
-        if conversation_id in self._open:
-            return self._open[conversation_id]
+        chat = self._open.get(conversation_id)
+        if chat and not any(turn.status == "drawing" and turn.owner != self.owner for turn in chat.turns):
+            return chat
         saved = self._read(lambda store: store.load(conversation_id), None)
         if saved is None:
-            return None
-        self.adopt(Chat(self, saved))
-        chat = self._open[conversation_id]
+            return chat
+        chat = self._open[conversation_id] = Chat(self, saved)
         for turn in chat.turns:
             if turn.status == "drawing" and not self._alive(turn.owner):
                 chat.finish(turn, "interrupted")

@@ -132,13 +132,14 @@ class Studio:
         self._wake = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def draw(self, chat: Chat, saved: SavedTurn) -> None:
-        """Draw what is missing of a turn; a turn that is being drawn is left alone."""
+    def draw(self, chat: Chat, saved: SavedTurn, settings: dict[str, Any] | None = None) -> None:
+        """Draw what is missing of a turn, see :meth:`Chat.begin`; a turn that is being drawn is left alone."""
         with self._wake:
             if saved.id in self._jobs:
                 return
+            parts = chat.begin(saved, settings)
             job = Job(
-                chat.draw_again(saved),
+                parts,
                 saved.settings,
                 keep=lambda position, image: chat.add_image(saved, _saved_image(position, image), image.png),
                 end=lambda outcome, problem: self._end(chat, saved, outcome, problem),

@@ -74,12 +74,16 @@ def test_a_drawing_is_interrupted_only_when_its_process_has_ended(chats):
     chat = chats.new()
     saved = chat.say(SENTENCE, seed=1)
     draw(chat, saved, (0, 1))
-    assert Chats(chats.home).open(chat.id).turns[0].status == "drawing"
+    other = Chats(chats.home)  # a second program, while the first one draws
+    assert other.open(chat.id).turns[0].status == "drawing"
+    draw(chat, saved, (0, 2))
+    assert len(other.open(chat.id).turns[0].images) == 2
 
     again = restarted(chats).open(chat.id)
     assert again.turns[0].status == "interrupted"
-    assert [part.indices for part in missing_parts(again.turns[0])] == [(0, 2)]
-    assert [part.seeds() for part in again.draw_again(again.turns[0])] == [[1, 3]]
+    assert [part.indices for part in missing_parts(again.turns[0])] == [(0,)]
+    assert [part.seeds() for part in again.begin(again.turns[0], {"steps": 9})] == [[1]]
+    assert again.turns[0].settings == {}, "one turn, one way of drawing"
     assert again.turns[0].status == "drawing"
 
 

@@ -29,7 +29,7 @@ def chat(tmp_path):
     return Chats(tmp_path).new()
 
 
-def wait(condition, seconds=60.0):
+def wait(condition, seconds=180.0):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "waited in vain"
