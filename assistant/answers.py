@@ -11,7 +11,7 @@ from assistant.frames import Frame, Trained, known, nearest
 from assistant.notes import Note, notes
 from assistant.replies import listed, place, quoted
 from assistant.schema import MAX_IMAGES_PER_TURN, VALUE_SLOTS, ImageRequest, ParsedTurn, Turn
-from assistant.suggestions import after_images, complete_sentence, every_tone, familiar, for_newcomers, naming
+from assistant.suggestions import MANY, after_images, complete_sentence, every_tone, familiar, for_newcomers, naming
 from assistant.vocabulary import vocabulary
 
 CALLED = {"rash": "condition", "area": "body site", "tone": "skin tone", "number": "number of lesions"}
@@ -131,11 +131,10 @@ def problem(code: str, frame: Frame, trained: Trained | None) -> Reply:
     if slot == "area" and frame.rash:
         return f"Those sites of {frame.rash[0]} contradict each other. Which one do you mean?", sites_of(frame, trained)
     if slot:
-        reply = (
-            f"That names the {CALLED.get(slot, slot)} in two ways that contradict each other. Which one do you mean?"
-        )
-        tones = [f"{tone} skin".capitalize() for tone in known("tone", trained)[1::2]]
-        return reply, tones if slot == "tone" else naming(trained)
+        lead = f"That names the {CALLED.get(slot, slot)} in two ways that contradict each other."
+        noun = {"tone": " skin", "size": " lesions", "number": " lesions"}.get(slot, "")
+        values = naming(trained) if slot == "rash" else known(slot, trained)[-MANY:]
+        return f"{lead} Which one do you mean?", [f"{value}{noun}".capitalize() for value in values]
     return "I could not make sense of that. Please say it in other words.", for_newcomers(trained)
 
 
@@ -152,11 +151,11 @@ def answer(
     suggestions = after_images(requests, trained)
     if parsed.intent == "question":
         return question(parsed, requests, about, trained)
-    if parsed.intent == "empty":
-        reply = "I could not read anything there. Type what you would like to see, for instance “eczema on fair skin”."
-        if parsed.problems:
-            reply, _ = problem(parsed.problems[0], Frame(), trained)
+    if parsed.problems and parsed.intent in ("empty", "off_topic"):
+        reply, _ = problem(parsed.problems[0], Frame(), trained)
         return Turn(act="clarify", reply=reply, suggestions=suggestions), about
+    if parsed.intent == "empty":
+        return Turn(act="clarify", reply=UNREADABLE, suggestions=suggestions), about
     if parsed.intent in REFUSALS:
         refusal = Turn(
             act="refuse", reply=REFUSALS[parsed.intent], suggestions=suggestions, ignored=list(parsed.ignored)
@@ -168,6 +167,7 @@ def answer(
     return Turn(act="answer", reply=abilities(trained), suggestions=for_newcomers(trained)), about
 
 
+UNREADABLE = "I could not read anything there. Type what you would like to see, for instance “eczema on fair skin”."
 REFUSALS = {
     "diagnosis": "I cannot diagnose, treat or judge anyone's skin; please see a doctor for that. "
     "What I can do is draw synthetic images of a condition that you name, on any site and skin tone.",

@@ -198,7 +198,7 @@ def requested(
             history = history.push(
                 state.model_copy(update={"pending": ask.pending, "waits": ask.waits, "offer": ask.offer})
             )
-        reply = " ".join([ask.reply, *readings(parsed.repaired)])
+        reply = " ".join([ask.reply, *([] if parsed.problems else readings(parsed.repaired))])
         return history, Turn(act="clarify", reply=reply, suggestions=ask.suggestions, ignored=list(parsed.ignored))
 
     fresh = history.draw_seed() if seed is None else seed

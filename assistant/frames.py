@@ -23,7 +23,10 @@ SEVERITY_UNSAID = "moderate"
 
 
 class Trained(BaseModel):
-    """The vocabulary that a checkpoint has learnt: canonical names."""
+    """The vocabulary that a checkpoint has learnt: canonical names.
+
+    An empty set says that its data had no labels of that slot: then nothing is known to be outside it.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,7 +36,8 @@ class Trained(BaseModel):
 
     def knows(self, slot: str, value: str) -> bool:
         """Severity, size and number of lesions are never restricted."""
-        return slot not in ("rash", "area", "tone") or value in getattr(self, slot)
+        learnt = getattr(self, slot, None)
+        return not learnt or value in learnt
 
 
 class Frame(BaseModel):
@@ -173,7 +177,7 @@ def site(rash: str, frame: Frame, trained: Trained | None) -> str:
 
 def open_tones(frame: Frame, trained: Trained | None) -> list[str]:
     barred = frame.excluded.get("tone", ())
-    tones = known("tone", trained) or vocabulary().names("tone")
+    tones = known("tone", trained)
     return [tone for tone in tones if tone not in barred] or list(tones)
 
 

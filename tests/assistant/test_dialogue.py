@@ -312,6 +312,16 @@ class TestUnknown:
         assert turn.act == "clarify" and not turn.requests
         assert drawn(talk({"area": ("scalp",)})) == [(1, "tinea", "scalp", "fair", 100)]
 
+    @pytest.mark.parametrize("slot", ["rash", "tone", "severity", "size", "number"])
+    def test_contradiction_offers_values_of_that_slot(self, talk, slot):
+        suggestions = talk({"rash": ("tinea",)}, problems=(f"contradiction:{slot}",)).suggestions
+        assert suggestions and all(any(n in s.lower() for n in vocabulary().names(slot)) for s in suggestions)
+
+    @pytest.mark.parametrize("intent", ["request", "empty", "off_topic"])
+    def test_too_long_is_said(self, talk, intent):
+        turn = talk(intent=intent, problems=("too_long",), repaired=(("eczem", "eczema"),))
+        assert turn.act == "clarify" and "too long" in turn.reply and "eczem" not in turn.reply
+
     def test_user_text_cannot_render(self, talk):
         nasty = "<b>x</b> [a](http://e.vil) www.e.vil **y** $z$ :smile: `c` # h | t"
         turn = talk(ECZEMA, ignored=(nasty,))

@@ -57,9 +57,9 @@ others = st.builds(
 turns = requests | requests | requests | others
 some_trained = st.none() | st.builds(
     Trained,
-    rash=st.frozensets(st.sampled_from(NAMES["rash"]), min_size=1),
-    area=st.frozensets(st.sampled_from(NAMES["area"]), min_size=1),
-    tone=st.frozensets(st.sampled_from(NAMES["tone"]), min_size=1),
+    rash=st.frozensets(st.sampled_from(NAMES["rash"])),
+    area=st.frozensets(st.sampled_from(NAMES["area"])),
+    tone=st.frozensets(st.sampled_from(NAMES["tone"])),
 )
 
 
