@@ -106,18 +106,13 @@ def assumptions(assumed: Sequence[Assumption]) -> list[str]:
         sentences.append(f"You named no site; **{areas[0].value}** is a typical one.")
     elif areas:
         sentences.append("You named no site; each condition is on a typical one.")
-    for a in assumed:
-        if a.slot == "tone" and "conversation" in a.why:
-            sentences.append(f"On **{a.value}** skin, as before.")
-            break
-        if a.slot == "tone":
-            many = "," in a.value
-            sentences.append(
-                "You named no skin tone; the images are spread over the tones."
-                if many
-                else f"You named no skin tone; **{a.value}** is any one of the six."
-            )
-            break
+    tones = next((a for a in assumed if a.slot == "tone"), None)
+    if tones is not None and "conversation" in tones.why:
+        sentences.append("Skin tone as before.")
+    elif tones is not None and "," in tones.value:
+        sentences.append("You named no skin tone; the images are spread over the tones.")
+    elif tones is not None:
+        sentences.append(f"You named no skin tone; I took **{tones.value}**, any one.")
     sentences += [f"{a.why[0].upper()}{a.why[1:]}." for a in assumed if a.slot == "count"]
     return sentences
 
