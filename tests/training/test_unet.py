@@ -1,0 +1,145 @@
+"""The whole way at tiny sizes, with the real classes: autoencoder, CLIP, U-Net, critic, and the folder the chat loads."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline
+from typer.testing import CliRunner
+
+from generation.layout import read_layout
+from training import autoencoder, clip, sharpen, unet
+from training.assemble import AssembleRecipe, assemble
+from training.cli import RECIPES, app, read_recipe
+from training.dataset import read_folder
+from training.run import load_averaged
+
+SHORT = {"minutes": 5, "batch": 4, "lr": 0.002, "warmup_steps": 2, "ema": 0.5}
+
+
+@pytest.fixture(scope="module")
+def runs(labelled, tmp_path_factory):
+    """Finished tiny runs of every kind."""
+    root = tmp_path_factory.mktemp("runs")
+    common = {"data": [{"path": labelled}], "device": "cpu"}
+    shape = {"block_out_channels": (8, 16, 24), "latent_channels": 4, "norm_num_groups": 2, "image_size": 64}
+    fitted = {"kind": "autoencoder", "run": root / "autoencoder", "architecture": shape, "crop": 32}
+    recipe = autoencoder.AutoencoderRecipe(**common, **fitted, schedule={**SHORT, "max_steps": 60})
+    autoencoder.train(recipe)
+    towers = {"text_width": 64, "text_layers": 1, "image_width": 64, "image_layers": 1, "image_size": 32}
+    recipe = clip.ClipRecipe(**common, kind="clip", run=root / "clip", towers=towers, schedule={**SHORT, "max_steps": 2})
+    clip.train(recipe)
+    parts = {"autoencoder": root / "autoencoder", "clip": root / "clip"}
+    net = {"block_out_channels": (16, 32, 32), "heads": (1, 1, 1), "norm_num_groups": 8}
+    show = {"show": ["acne type of rash at the face area on a fair skin"], "steps": 2}
+    recipe = unet.UNetRecipe(
+        **common, **parts, **show, kind="unet", run=root / "unet", net=net, schedule={**SHORT, "max_steps": 30}
+    )
+    unet.train(recipe)
+    recipe = sharpen.SharpenRecipe(
+        **common, kind="sharpen", run=root / "sharpen", autoencoder=parts["autoencoder"], crop=32,
+        schedule={**SHORT, "lr": 0.0005, "optimizer": "adamw", "max_steps": 3},
+    )  # fmt: skip
+    sharpen.train(recipe)
+    return root
+
+
+def rows(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_the_decoder_learns_and_the_encoder_stays(runs):
+    first, *_, last = (row["loss"] for row in rows(runs / "autoencoder") if "loss" in row)
+    assert last < 0.8 * first
+    assert "psnr_lesion" in rows(runs / "autoencoder")[-1]
+
+
+def test_sharpening_leaves_the_latents_as_they_are(runs):
+    before, after = (load_averaged(AutoencoderKL, runs / name) for name in ("autoencoder", "sharpen"))
+    assert unet.weights_hash(before) == unet.weights_hash(after)
+    assert any(
+        not torch.equal(a, b) for a, b in zip(before.decoder.parameters(), after.decoder.parameters(), strict=True)
+    )
+    assert {"critic_hinge", "loss_reconstruction"} <= rows(runs / "sharpen")[0].keys()
+
+
+def test_the_unet_learns(runs):
+    losses = [row["loss"] for row in rows(runs / "unet") if "loss" in row]
+    assert losses[-1] < losses[0]
+    assert np.isfinite(rows(runs / "unet")[-1]["loss_held_out"])
+    assert next((runs / "unet" / "validation").glob("*.png"))
+
+
+def test_only_new_images_are_encoded(runs, labelled, tmp_path, monkeypatch):
+    model = load_averaged(AutoencoderKL, runs / "autoencoder")
+    basis = runs / "autoencoder" / unet.BASIS
+    records = read_folder(labelled)
+    unet.Latents(tmp_path, model, basis).of(records[:20])
+    encoded = []
+    real = unet.Latents._encode
+    monkeypatch.setattr(unet.Latents, "_encode", lambda self, part, n: encoded.extend(part) or real(self, part, n))
+    latents, lesion = unet.Latents(tmp_path, model, basis).of(records[::-1])
+    assert encoded == records[20:][::-1]
+    assert latents.shape == (24, 4, 16, 16) and lesion.shape == (24, 1, 16, 16)
+    alone, _ = unet.Latents(tmp_path / "other", model, tmp_path / "no basis").of(records[5:6])
+    assert torch.allclose(latents[24 - 6].float(), alone[0].float(), atol=0.1)
+    assert 0.03 < lesion.float().mean() < 0.12  # a disc of radius 10 in 64 by 64 is 7.7 %
+
+
+def test_velocity_gives_image_and_noise_back():
+    clean, noise = torch.randn(2, 3, 1, 4, 4)
+    alpha = torch.tensor([0.0, 0.3, 1.0])
+    noisy, v = unet.velocity(clean, noise, alpha)
+    a, s = alpha.sqrt().view(-1, 1, 1, 1), (1 - alpha).sqrt().view(-1, 1, 1, 1)
+    assert torch.allclose(a * noisy - s * v, clean, atol=1e-6)
+    assert torch.allclose(s * noisy + a * v, noise, atol=1e-6)
+
+
+def test_the_last_step_is_pure_noise():
+    assert unet.noise_scheduler().alphas_cumprod[-1].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_times_are_spread_over_the_whole_range():
+    times = unet.stratified_times(10, 1000, torch.Generator().manual_seed(0))
+    assert (times // 100).tolist() == list(range(10))
+
+
+def test_what_was_trained_is_what_the_chat_loads(runs, labelled):
+    recipe = AssembleRecipe(
+        kind="assemble", out=runs / "checkpoint", name="tiny", unet=runs / "unet", autoencoder=runs / "sharpen",
+        clip=runs / "clip", data=[labelled],
+    )  # fmt: skip
+    folder = assemble(recipe)
+    layout = read_layout(folder)
+    assert layout.resolution == 64
+    card = json.loads((folder / "script2skin.json").read_text())
+    assert card["trained"] == {"rash": ["acne", "vitiligo"], "area": ["back of the neck", "face"], "tone": ["black", "fair"]}
+    pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    pipe.set_progress_bar_config(disable=True)
+    caption = "acne type of rash at the face area on a fair skin"
+    draw = lambda: pipe(caption, num_inference_steps=2, generator=torch.Generator().manual_seed(3), output_type="np")
+    image = draw().images[0]
+    assert image.shape == (64, 64, 3) and np.isfinite(image).all() and image.std() > 0
+    assert np.array_equal(image, draw().images[0])
+
+
+def test_a_wrong_key_in_a_recipe_is_named(tmp_path):
+    text = (RECIPES / "unet.yaml").read_text().replace("lesion_weight", "lesion_wieght")
+    (tmp_path / "mine.yaml").write_text(text)
+    result = CliRunner().invoke(app, ["unet", str(tmp_path / "mine.yaml")])
+    assert result.exit_code == 2 and "lesion_wieght" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("autoencoder", autoencoder.AutoencoderRecipe),
+        ("sharpen", sharpen.SharpenRecipe),
+        ("clip", clip.ClipRecipe),
+        ("unet", unet.UNetRecipe),
+        ("assemble", AssembleRecipe),
+    ],
+)
+def test_the_projects_recipes_are_valid(name, kind):
+    assert read_recipe(RECIPES / f"{name}.yaml", kind).kind == name
