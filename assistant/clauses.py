@@ -22,6 +22,8 @@ class Clause:
     slots: dict[str, list[Item]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     each: bool = False
+    #: What is left of a total whose parts differ: takes nothing from them.
+    apart: bool = False
     darker: int = 0
     worse: int = 0
     cleared: set[str] = field(default_factory=set)
@@ -123,11 +125,18 @@ def _drop_total(parts: list[Clause]) -> None:
     """"three patients with psoriasis, one fair and two black": the parts add up to the first count, which goes."""
     first, rest = parts[0], parts[1:]
     counts = [c.slots["count"][0].number or 0 for c in rest if "count" in c.slots]
-    if rest and len(counts) == len(rest) and "count" in first.slots and not any("rash" in c.slots for c in rest) and sum(counts) == first.slots["count"][0].number:
-        for clause in rest:
-            for slot, said in first.slots.items():
-                clause.slots.setdefault(slot, said)
+    said_apart = {s for c in rest for s in c.slots} - {"count"}
+    if not rest or len(counts) != len(rest) or "count" not in first.slots or "rash" in said_apart or said_apart & first.slots.keys():
+        return
+    total = first.slots["count"][0]
+    for clause in rest:
+        for slot, said in first.slots.items():
+            clause.slots.setdefault(slot, said)
+    if total.id == "noun" or sum(counts) == total.number:
         parts.pop(0)
+    elif all(c.slots["count"][0].id == "part" for c in rest) and total.number is not None and sum(counts) < total.number:
+        first.slots["count"] = [Item("count", "", total.text, total.number - sum(counts))]
+        first.apart = True
 
 
 def _share(parts: list[Clause]) -> None:
@@ -144,7 +153,7 @@ def _share(parts: list[Clause]) -> None:
     bare = all(set(c.slots) <= {"rash", "count", *_ADJECTIVAL} for c in parts[:-1])
     for slot in ("area", "tone"):
         if slot in last.slots and last.order and (last.order[-1] == slot or (bare and not _leads(last, slot))):
-            for clause in parts[:-1]:
+            for clause in [c for c in parts[:-1] if not c.apart]:
                 clause.slots.setdefault(slot, last.slots[slot])
 
 

@@ -33,7 +33,8 @@ def intent(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, target
     named = any(getattr(p, s) for p in patches for s in ("rash", "area", "tone", "severity", "size", "number"))
     if "reset" in said and not named:
         return "reset", None
-    if ("person" in said or named_person(items)) and (asks or valued):
+    about_someone = "person" in said or named_person(items)
+    if about_someone and (asks or valued) and not (not asks and diagnosis(items, said, asks, valued)):
         return "person", None
     if "animal" in said and (asks or valued):
         return "off_topic", None
@@ -59,6 +60,8 @@ def intent(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, target
         return "request", None
     if "help" in said:
         return "help", None
+    if asks and [i for i in items if i.label == "word"]:
+        return "off_topic", None
     if "social" in said and not [i for i in items if i.label == "word"]:
         return "social", next(i.id for i in items if i.label == "social")
     if said & {"interjection"} or [i.text.lower() for i in meaningful] == ["no"]:
@@ -110,17 +113,23 @@ def _complains(items: list[Item], have: Item) -> bool:
 
 
 def diagnosis(items: list[Item], said: set[str], asks: bool, valued: bool) -> str | None:
-    if "diagnosis" not in said:
-        return None
-    cues = [i for i in items if i.label == "diagnosis" and (i.id != "have" or not asks and _complains(items, i))]
+    cues = [i for i in items if i.label == "diagnosis" and (i.id != "have" or (not asks and _complains(items, i)))]
     if not cues:
-        return None
+        return "identify" if not asks and _is_it(items) else None
     cue = cues[0]
     if asks and cue.id == "treatment":
         return None if any(i.label == "image" or i.label == "count" for i in items) else cue.id
     if asks and items.index(cue) > next(k for k, i in enumerate(items) if i.label == "request"):
         return None
     return "identify" if cue.id == "have" else cue.id
+
+
+def _is_it(items: list[Item]) -> bool:
+    """ "is it chickenpox?" asks what someone has; "is it contagious?" asks about what was drawn."""
+    return any(
+        a.text.lower() in ("is", "was") and b.text.lower() == "it" and label_at(items, next_index(items, k + 1)) in ("rash", "outside_rash")
+        for k, (a, b) in enumerate(zip(items, items[1:], strict=False))
+    )
 
 
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
@@ -133,6 +142,8 @@ def question(items: list[Item], said: set[str], asks: bool, valued: bool, first:
         return None if not any(c.id == "vocabulary" for c in cues) or said & {"rash"} else "vocabulary"
     if any(i.label == "modify" and i.id in ("would", "same") for i in items) or "compare" in said:
         return None
+    if "rash" in said and any(c.text.lower() in ("what would", "how would") for c in cues):
+        return None  # "what would psoriasis look like on the scalp?" is answered by a picture
     strong = [c for c in cues if c.id not in ("appearance", "definition") or len(c.text.split()) > 1]
     if first is not None and first.label != "question" and not [c for c in strong if c.id not in ("appearance",)]:
         return None
@@ -141,7 +152,7 @@ def question(items: list[Item], said: set[str], asks: bool, valued: bool, first:
         topic = "appearance"
     else:
         topic = next((o for o in order if any(c.id == o for c in cues)), "appearance")
-    about_last = topic not in ("appearance", "definition") and (said & {"modify"} or any(w in ("it", "they") for i in items for w in i.text.lower().split()))
+    about_last = any(c.text.lower().startswith("which ") for c in cues) or topic not in ("appearance", "definition") and (said & {"modify"} or any(w in ("it", "they") for i in items for w in i.text.lower().split()))
     if not (valued or about_last or said & {"generic_rash", "rash", "tone", "skin", "slot_noun", "scale"}) and topic != "vocabulary":
         return None
     return topic

@@ -29,7 +29,7 @@ _SUBS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bn/t\b"), "n't"),
     (re.compile(r"(?<=\d)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), " "),  # 9am, 3x
     (re.compile(r"\b(x|X)(?=\d)"), "x "),
-    (re.compile(r"(?<=\w)'s\b"), " 's"),
+    (re.compile(r"(?<=\w)'s\b", re.I), " 's"),
     (re.compile(r"(?<=s)'(?=\s)"), " '"),
     (re.compile(r"\.{2,}|…"), " , "),
     (re.compile(r"(?<!\d)\.(?!\w)|\.(?=\s|$)|(?<=[a-z]{2})\.(?=[A-Z])"), " . "),

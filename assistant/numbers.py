@@ -150,7 +150,17 @@ def classify(items: list[Item]) -> None:
         elif item.label != "number" or item.number is None:
             continue
         _decide(items, k)
+    _alternatives(items)
     _image_nouns(items)
+
+
+def _alternatives(items: list[Item]) -> None:
+    """"two or three images", "2-4 images": the larger number is meant."""
+    for k in range(len(items) - 2):
+        a, join, b = items[k : k + 3]
+        if a.label == b.label == "count" and (join.label == "range" or join.text.lower() == "or") and a.number is not None and b.number is not None:
+            a.drop("figure")
+            join.drop()
 
 
 def _decide(items: list[Item], k: int) -> None:
@@ -159,6 +169,10 @@ def _decide(items: list[Item], k: int) -> None:
     if after is not None and after.label == "unit" and after.id in ("after", "both"):
         item.drop("figure")
         after.drop()
+        return
+    site = before is not None and (before.label == "area" or (before.label in ("range", "conj") and label_at(items, k - 2) == "figure" and label_at(items, k - 3) == "area"))
+    if site and not _counts_images(items, k) and item.label == "number" and label_at(items, k + 1) in ("", "conj", "range", "adverb") and _digit_site(items, k):
+        item.drop("figure")  # "fingers 2 to 4"
         return
     if before is not None and before.label == "unit" and before.id in ("before", "both"):
         item.drop("figure")
@@ -174,6 +188,9 @@ def _decide(items: list[Item], k: int) -> None:
         return
     if before is not None and before.label == "negate" and before.text.lower() in ("instead of", "rather than", "not"):
         item.drop("figure")
+        return
+    if [i.text.lower() for i in items[k + 1 : k + 3]] in (["of", "them"], ["of", "these"], ["of", "those"], ["of", "which"]) and any(i.label == "count" for i in items[:k]):
+        item.label, item.id = "count", "part"
         return
     noun = _noun(items, k)
     if noun is not None and items[noun].label == "image":
@@ -195,6 +212,11 @@ def _decide(items: list[Item], k: int) -> None:
         item.drop("figure")
         return
     item.label = "count"
+
+
+def _digit_site(items: list[Item], k: int) -> bool:
+    j = prev_index(items, k, ("range", "conj", "figure", "adverb"))
+    return label_at(items, j) == "area" and items[j].id in ("fingers", "toes", "nail", "between the toes", "between the fingers")
 
 
 def _counts_images(items: list[Item], k: int) -> bool:

@@ -244,13 +244,19 @@ _GO = frozenset("go going went come coming get getting take taking bring switch 
 _COLOURS = frozenset({"black", "brown", "dark", "pale", "light", "light brown", "dark brown", "tan", "olive", "fair"})
 
 
+#: Nouns for images that are verbs after "please" or "you".
+_IMAGE_VERBS = frozenset({"render", "picture", "image", "sketch", "view", "sample", "photograph"})
+
+
 def ambiguous(items: list[Item]) -> None:
     """Words whose meaning the neighbours decide: "go back", "light eczema", "a dark mole", "a single picture"."""
     for k, item in enumerate(items):
         word = item.text.lower()
         nxt = items[k + 1] if k + 1 < len(items) else None
         prev = items[k - 1] if k else None
-        if item.label == "area" and word == "back":
+        if item.label == "image" and word in _IMAGE_VERBS and nxt is not None and nxt.text.lower() not in ("of", "with") and (nxt.label not in ("word", "number", "adverb")) and (prev is None or prev.text.lower() in ("you", "please", "to", "and", "pls", "can", "could")):
+            item.label, item.id = "request", ""
+        elif item.label == "area" and word == "back":
             verb = prev is not None and (prev.text.lower() in _GO or prev.text.lower().split()[-1] in _GO or prev.label == "modify" and prev.id in ("change", "pronoun") and prev.text.lower() not in ("try", "use", "now", "actually", "i meant", "i mean"))
             if verb or nxt is not None and nxt.text.lower() == "to" and not (prev is not None and prev.text.lower() in ("the", "on", "his", "her", "upper", "from")):
                 item.label, item.id = "modify", "change"
@@ -364,7 +370,7 @@ def count_problems(items: list[Item]) -> list[str]:
 def contradictions(items: list[Item]) -> list[str]:
     """Two different values of one slot side by side in one noun phrase ("fair black skin")."""
     found = []
-    if len({i.label for i in items if i.label == "area"}) and any(i.implied and i.label == "area" for i in items):
+    if any(i.implied and i.label == "area" for i in items):
         rashes = [i for i in items if i.label == "rash"]
         if len(rashes) == 1 and any(i.label == "area" and not i.implied and not i.negated for i in items):
             found.append("contradiction:area")
@@ -402,9 +408,9 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
     """Words not understood that look as if they mattered: describing a rash or a place, or in no dictionary."""
     out = []
     for k, item in enumerate(items):
-        if item.label == "descriptor":
+        if item.label == "descriptor" and not (item.text.lower() == "left" and k and items[k - 1].label == "adverb" and k > 1 and items[k - 2].label == "figure"):
             out.append(item.text)
-        elif item.label == "word" and item.text.isalpha() and len(item.text) > 2:
+        elif item.label == "word" and item.text.isalpha() and len(item.text) > 3:
             describes = label_at(items, k + 1) in ("rash", "lesion", "generic_rash", "area", "skin") and item.text.lower().endswith(_ADJECTIVE_ENDINGS)
             if describes or not is_english(item.text):
                 out.append(item.text)
