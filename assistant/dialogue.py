@@ -187,10 +187,12 @@ def requested(
     """Answer a request on top of ``state``; what comes of it is one entry of the history."""
     extra = [*readings(parsed.repaired), *left_over(parsed.ignored, parsed.unknown)]
     said = in_full(parsed)
-    if said and said == state.said and not state.pending:
+    if said and said == state.said and not state.pending and still_holds(state, trained, seed):
         return history.push(state), again(state, parsed, extra, trained)
     try:
-        frames, carried = drafted(state, parsed, history.about) if parsed.intent == "request" else (state.offer, [])
+        frames, carried = state.offer, []
+        if parsed.intent == "request":
+            frames, carried = drafted(state, parsed, history.about, keep_seed=seed is None)
         check(frames, parsed, trained, limit)
     except Ask as ask:
         # more clauses than images in a turn can never be drawn: not worth keeping
@@ -198,8 +200,9 @@ def requested(
             history = history.push(
                 state.model_copy(update={"pending": ask.pending, "waits": ask.waits, "offer": ask.offer})
             )
+        suggestions = ask.suggestions or after_images(state.requests, trained)
         reply = " ".join([ask.reply, *([] if parsed.problems else readings(parsed.repaired))])
-        return history, Turn(act="clarify", reply=reply, suggestions=ask.suggestions, ignored=list(parsed.ignored))
+        return history, Turn(act="clarify", reply=reply, suggestions=suggestions, ignored=list(parsed.ignored))
 
     fresh = history.draw_seed() if seed is None else seed
     draws = state.draws + any(frame.seed is None for frame in frames)
@@ -214,7 +217,7 @@ def requested(
         tone=tuple(dict.fromkeys(tone for frame in frames for tone in frame.tone)) or state.tone,
         draws=draws,
     )
-    if frames == state.frames:
+    if frames == state.frames and tuple(requests) == state.requests:
         after = state.model_copy(update={"pending": (), "waits": "", "offer": ()})
         return history.push(after), again(state, parsed, extra, trained)
     news = [assumption for assumption in assumed if assumption not in state.assumed]
@@ -235,6 +238,13 @@ def in_full(parsed: ParsedTurn) -> str:
     return "|".join(patch.model_dump_json(exclude_unset=True) for patch in parsed.patches)
 
 
+def still_holds(state: State, trained: Trained | None, seed: int | None) -> bool:
+    """Whether what was drawn would be drawn just so again: no other seed is asked for, and the checkpoint knows it all."""
+    if seed is not None and any(frame.seed != seed for frame in state.frames):
+        return False
+    return trained is None or all(trained.knows(s, getattr(r, s)) for r in state.requests for s in VALUE_SLOTS)
+
+
 def again(state: State, parsed: ParsedTurn, extra: Sequence[str], trained: Trained | None) -> Turn:
     """Answer to what is already there."""
     text = f"The same again, from the same seed: {described(state.requests)}."
@@ -248,10 +258,13 @@ def again(state: State, parsed: ParsedTurn, extra: Sequence[str], trained: Train
     )
 
 
-def drafted(state: State, parsed: ParsedTurn, about: str = "") -> tuple[tuple[Frame, ...], list[Assumption]]:
+def drafted(
+    state: State, parsed: ParsedTurn, about: str, keep_seed: bool
+) -> tuple[tuple[Frame, ...], list[Assumption]]:
     """What was said, merged with what it follows up; frames of a new request have no seed yet.
 
     ``about`` is a condition that was asked about: with nothing else to follow up, "show it on black skin" means that one.
+    ``keep_seed``: a request in full that differs from the last one in tone only keeps its seed.
     Also says which tone was carried over from the conversation. Raises :class:`Ask`.
     """
     patches = parsed.patches or (Patch(),)
@@ -266,13 +279,14 @@ def drafted(state: State, parsed: ParsedTurn, about: str = "") -> tuple[tuple[Fr
     elif state.frames and not (mode == "new" and named):
         bases = state.frames
     else:
-        return afresh(state, patches, Frame(rash=(about,) if about and not named else ()))
+        frames, carried = afresh(state, patches, Frame(rash=(about,) if about and not named else ()))
+        return same_seed_if_comparable(state, frames) if keep_seed else frames, carried
     if mode == "new":
         mode = "modify"
     try:
-        merged = follow_up(bases, patches, state)
+        merged = follow_up(bases, patches)
     except NoFurther as end:
-        raise Ask(answers.end_of_scale(end.slot, end.value), after_images(state.requests, None)) from None
+        raise Ask(answers.end_of_scale(end.slot, end.value)) from None
     if mode == "add" and [f.values() for f in merged] == [f.values() for f in bases]:
         merged = unseen(merged, state.frames if parsed.targets else bases)
     if mode == "compare":
@@ -308,7 +322,7 @@ def afresh(state: State, patches: Sequence[Patch], blank: Frame) -> tuple[tuple[
     frames = with_tones_of_neighbours(frames, patches)
     frames = share_count(frames, patches)
     frames, carried = with_tone_of_conversation(frames, patches, state)
-    return same_seed_if_comparable(state, unique(frames)), carried
+    return unique(frames), carried
 
 
 def with_tones_of_neighbours(frames: list[Frame], patches: Sequence[Patch]) -> list[Frame]:
@@ -376,11 +390,11 @@ def pointed_at(state: State, targets: Sequence[int]) -> tuple[Frame, ...]:
     """The images that "the second one" means, each as a frame of its own with that image's seed."""
     shown = list(images(state.requests))
     if not shown:
-        raise Ask("There is no image yet to point at. Which condition would you like to see?", for_newcomers(None))
+        raise Ask("There is no image yet to point at. Which condition would you like to see?")
     beyond = [t for t in targets if not 1 <= (t if t > 0 else len(shown) + 1 + t) <= len(shown)]
     if beyond:
         there = "only one image" if len(shown) == 1 else f"only {len(shown)} images"
-        raise Ask(f"The last answer had {there}. Which one do you mean?", after_images(state.requests, None))
+        raise Ask(f"The last answer had {there}. Which one do you mean?")
     site_said = any(frame.area for frame in state.frames)
     frames = []
     for target in targets:
@@ -391,7 +405,7 @@ def pointed_at(state: State, targets: Sequence[int]) -> tuple[Frame, ...]:
     return tuple(frames)
 
 
-def follow_up(bases: Sequence[Frame], patches: Sequence[Patch], state: State) -> tuple[Frame, ...]:
+def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, ...]:
     """Every patch on every base; a count that the patch says is shared out over the bases."""
     result: list[Frame] = []
     for patch in patches:

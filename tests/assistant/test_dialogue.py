@@ -376,6 +376,14 @@ class TestHistory:
         again = talk({**ECZEMA, "count": 2})
         assert talk.history == before and again.requests == first.requests and again.act == "generate"
 
+    def test_another_seed_or_model_is_no_repetition(self, talk):
+        talk(ECZEMA)
+        talk.options["seed"] = 7
+        assert drawn(talk(ECZEMA))[0][-1] == 7
+        assert drawn(talk({"tone": ("black",)}, mode="modify"))[0][-1] == 7
+        talk.options = {"trained": Trained(rash={"eczema"}, area={"neck"}, tone={"fair"})}
+        assert talk({**ECZEMA, "tone": ("black",)}).act == "clarify"
+
     def test_start_over_can_be_undone(self, talk):
         talk(ECZEMA)
         assert talk(intent="reset").act == "reset"
