@@ -173,8 +173,8 @@ REFUSALS = {
     "What I can do is draw synthetic images of a condition that you name, on any site and skin tone.",
     "person": "I do not draw people that can be recognised. "
     "I can draw synthetic images of a skin condition on a body site and skin tone instead.",
-    "off_topic": "That is outside what I do: I only draw synthetic images of skin conditions. "
-    "Name a condition, and if you like a body site and a skin tone.",
+    "off_topic": "That is outside what I do: I draw synthetic images of skin conditions, and what I can vary is the "
+    "condition, the body site, the skin tone, the severity, and the size and number of lesions.",
 }
 #: Kind of greeting that the parser reports → what is said to it.
 SOCIAL = {
