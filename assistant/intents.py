@@ -152,6 +152,8 @@ def question(items: list[Item], said: set[str], asks: bool, valued: bool, first:
         topic = "appearance"
     else:
         topic = next((o for o in order if any(c.id == o for c in cues)), "appearance")
+    if asks and topic == "difference":
+        return None  # "the difference between … and …, show me"
     about_last = any(c.text.lower().startswith("which ") for c in cues) or topic not in ("appearance", "definition") and (said & {"modify"} or any(w in ("it", "they") for i in items for w in i.text.lower().split()))
     if not (valued or about_last or said & {"generic_rash", "rash", "tone", "skin", "slot_noun", "scale"}) and topic != "vocabulary":
         return None

@@ -81,6 +81,10 @@ def numeral(item: Item) -> int | None:
     return _ROMAN.get(item.text.lower())
 
 
+#: What else has types with numbers.
+_OTHER_TYPES = frozenset({"diabetes", "diabetic", "diabetics", "reaction", "hypersensitivity", "error", "herpes", "collagen"})
+
+
 def read_scales(items: list[Item], tones: dict[tuple[str, int], str]) -> list[Item]:
     """Replace "Fitzpatrick types II to IV", "phototype 3", "type V skin", "Monk 7 and 9" by tone items.
 
@@ -103,7 +107,8 @@ def read_scales(items: list[Item], tones: dict[tuple[str, int], str]) -> list[It
                 scale = "monk"
             j += 1
         steps, j_end = _numerals(items, j, 10 if scale == "monk" else 6)
-        if items[j_end - 1 : j_end] and steps and item.id == "type" and label_at(items, j_end) in ("word",) and items[j_end].text.lower() in ("diabetes", "diabetic", "reaction"):
+        around = {i.text.lower() for i in (*items[max(k - 1, 0) : k], *items[j_end : j_end + 1])}
+        if item.id == "type" and around & _OTHER_TYPES:
             steps = []
         if not steps or (item.label == "skin" and label_at(items, j_end) in ("image", "unit")):
             out.append(item)
@@ -174,7 +179,7 @@ def _decide(items: list[Item], k: int) -> None:
     if site and not _counts_images(items, k) and item.label == "number" and label_at(items, k + 1) in ("", "conj", "range", "adverb") and _digit_site(items, k):
         item.drop("figure")  # "fingers 2 to 4"
         return
-    if before is not None and before.label == "unit" and before.id in ("before", "both"):
+    if before is not None and (before.label == "scale" or (before.label == "unit" and before.id in ("before", "both"))):
         item.drop("figure")
         return
     if before is not None and (before.label == "target_noun" or (before.label == "image" and before.id == "one" and item.text != "one")) and not _counts_images(items, k):
@@ -263,6 +268,10 @@ def _image_noun_governs(items: list[Item], k: int) -> bool:
             return True
         if items[j].label == "conj" and items[j].id == "stop" or items[j].text == ":":
             return False
+    for j in range(k + 2, len(items)):
+        if items[j].label == "image" and items[j].id == "one":
+            before = [i.text.lower() for i in items[max(k, j - 3) : j]]
+            return any(w in ("in", "on", "within", "into") for w in before)  # "five warts in one picture"
     return False
 
 
@@ -309,6 +318,9 @@ def _image_nouns(items: list[Item]) -> None:
             continue
         if label_at(items, k + 1) == "target":
             item.drop()
+            continue
+        if before is not None and before.label == "negate" and label_at(items, k + 1) == "adverb" and items[k + 1].text.lower() in ("of", "with", "on"):
+            item.drop()  # "no images of the face": the face is not wanted
             continue
         if word in ("the", "this", "that", "these", "those", "your", "his", "her", "its", "my", "our") or before is not None and (before.label == "each" or before.label == "modify" and before.id in ("same", "pronoun") or before.label == "target"):
             continue
