@@ -59,7 +59,7 @@ STYLE = """<style>
 [class*="st-key-grid-"] { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1.2rem 1rem; }
 [class*="st-key-card-"] { gap: .35rem; }
 [class*="st-key-card-"] img, .pending { border-radius: 10px; aspect-ratio: 1; width: 100%; }
-[data-testid="stDialog"] [data-testid="stImage"] img { width: min(100%, 66vh) !important; height: auto; border-radius: 10px; }
+[data-testid="stDialog"] [data-testid="stImage"] img { width: 58vh !important; height: auto; border-radius: 10px; }
 [class*="st-key-card-"] p { margin: 0; line-height: 1.35; }
 .pending {
   background: linear-gradient(100deg, rgba(128,150,152,.13) 40%, rgba(128,150,152,.26) 50%, rgba(128,150,152,.13) 60%) 0 0 / 300% 100%;
