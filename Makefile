@@ -8,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: app test dev lint clean help
+.PHONY: app test dev lint screenshots clean help
 
 app: $(VENV)/.app-installed  ## open the chat in the browser
 	$(BIN)/script2skin app
@@ -20,6 +20,9 @@ dev: $(VENV)/.dev-installed  ## install what tests, data and training need, and 
 
 lint: $(VENV)/.dev-installed  ## check the code with ruff
 	$(BIN)/ruff check .
+
+screenshots: $(VENV)/.dev-installed  ## take the README's pictures again; needs chromium
+	$(BIN)/python -m docs.screenshots
 
 clean:  ## remove .venv and caches; conversations and images are kept
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis *.egg-info
