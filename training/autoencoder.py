@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from pydantic import Field
 
-from training import plots
+from training import parallel, plots
 from training.dataset import Images, Record, crops, fingerprint, read_folder
 from training.norm import quicken
 from training.patches import BASIS, Basis, fit, write_encoder
@@ -82,7 +82,8 @@ def train(recipe: AutoencoderRecipe) -> Run:
     chances = np.where(learn, weights, 0)
     chances /= chances.sum()
     held_out = spread(np.flatnonzero(~learn), 24)
-    basis = fitted(recipe, images, chances)
+    with parallel.one_after_another():
+        basis = fitted(recipe, images, chances)
     model = recipe.architecture.build()
     write_encoder(model, basis)
     if recipe.trains == "decoder":

@@ -26,7 +26,7 @@ from diffusers import ModelMixin
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
-from training import checkpoint, plots
+from training import checkpoint, parallel, plots
 from training.optimizer import Ema, build
 
 
@@ -41,6 +41,7 @@ class Schedule(Strict):
 
     minutes: float = Field(gt=0)
     max_steps: int | None = Field(default=None, ge=1)
+    #: Images a step, of each process.
     batch: int = Field(ge=1)
     #: "muon" learns more a step, "adamw" takes more steps a minute: see ``training.optimizer``.
     optimizer: Literal["muon", "adamw"] = "muon"
@@ -65,10 +66,10 @@ class Schedule(Strict):
 
 
 class StepRandom:
-    """Randomness of one step: ``numpy`` for choices, ``torch`` (a CPU generator) for noise."""
+    """Randomness of one step of one process: ``numpy`` for choices, ``torch`` (a CPU generator) for noise."""
 
-    def __init__(self, seed: int, step: int) -> None:
-        self.numpy = np.random.default_rng((seed, step))
+    def __init__(self, seed: int, step: int, rank: int = 0) -> None:
+        self.numpy = np.random.default_rng((seed, step, rank) if rank else (seed, step))
         self.torch = torch.Generator().manual_seed(int(self.numpy.integers(2**62)))
 
 
@@ -78,6 +79,7 @@ class Run:
     def __init__(self, folder: Path, recipe: BaseModel, schedule: Schedule, model: nn.Module, data_hash: str) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.rank = parallel.rank()
         self.schedule = schedule
         self.model = model
         self.optimizer = build(schedule.optimizer, model, schedule.lr, schedule.weight_decay)
@@ -85,6 +87,8 @@ class Run:
         self.step = 0
         self.seconds = 0.0
         self._resume()
+        if self.rank:
+            return
         (self.folder / "recipe.json").write_text(recipe.model_dump_json(indent=1) + "\n")
         self._append("starts.jsonl", {**environment(), "step": self.step, "data_sha256": data_hash})
 
@@ -129,25 +133,33 @@ class Run:
     ) -> None:
         saved = time.monotonic()
         window: list[dict[str, float]] = []
-        while self.schedule.progress(self.step, self.seconds) < 1 and not stopped:
+        while self._goes_on(bool(stopped)):
             begun = time.monotonic()
             window.append(self._one_step(loss))
             self.seconds += time.monotonic() - begun
             if len(window) == 20:
                 self._log(window)
                 window = []
-            if time.monotonic() - saved > 60 * self.schedule.checkpoint_minutes:
+            if not self.rank and time.monotonic() - saved > 60 * self.schedule.checkpoint_minutes:
                 self.checkpoint(validate)
                 saved = time.monotonic()
         if window:
             self._log(window)
-        self.checkpoint(validate)
+        if not self.rank:
+            self.checkpoint(validate)
+
+    def _goes_on(self, stopped: bool) -> bool:
+        going = self.schedule.progress(self.step, self.seconds) < 1 and not stopped
+        device = next(self.model.parameters()).device
+        going, self.seconds = parallel.agreed([float(going), self.seconds], device)
+        return bool(going)
 
     def _one_step(self, loss: Callable[[int, StepRandom], dict[str, torch.Tensor]]) -> dict[str, float]:
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.lr * self.schedule.factor(self.step, self.seconds)
         losses = loss(self.step, StepRandom(self.schedule.seed, self.step))
-        losses["loss"].backward()
+        if losses["loss"].requires_grad:  # replicas have gone backward themselves
+            losses["loss"].backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
         if not torch.isfinite(norm):
             raise FloatingPointError(f"Gradient is {norm.item()} at step {self.step}: lower the rates in the recipe.")
@@ -158,6 +170,8 @@ class Run:
         return {**{name: value.item() for name, value in losses.items()}, "grad_norm": norm.item()}
 
     def _log(self, window: list[dict[str, float]]) -> None:
+        if self.rank:
+            return
         means = {name: float(np.mean([row[name] for row in window])) for name in window[0]}
         self._append("metrics.jsonl", {"step": self.step, "seconds": round(self.seconds, 1), **means})
 
@@ -224,7 +238,7 @@ def environment() -> dict[str, Any]:
 
 
 def pick_device(name: str) -> torch.device:
-    """``auto`` is the GPU where there is one."""
+    """``auto`` is the GPU where there is one; torchrun's processes take one each."""
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
