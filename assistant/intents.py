@@ -162,7 +162,7 @@ def question(items: list[Item], said: set[str], asks: bool, valued: bool, first:
 
 def first(items: list[Item]) -> str | None:
     """A command to carry out before the request: "start over with psoriasis", "undo that and show the knee"."""
-    return next((i.label for i in items if i.label in ("reset", "undo")), None)
+    return next((i.label for i in items if i.label in ("reset", "undo") and "mind" not in i.text.lower()), None)
 
 
 def mode(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, targets: tuple[int, ...]) -> str:

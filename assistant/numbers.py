@@ -61,11 +61,18 @@ def merge_numbers(items: list[Item]) -> list[Item]:
         elif word == "half" and item.label == "word" and k + 1 < len(items) and items[k + 1].text.lower() in ("a", "an", "of"):
             out.append(Item("number", "", "half", 0.5))
             k += 2
+        elif word == "a" and k + 1 < len(items) and items[k + 1].text.lower() == "half" and items[k + 1].label == "word":
+            out.append(Item("number", "", "half", 0.5))
+            k += 2
         else:
             out.append(item)
             k += 1
     merged: list[Item] = []
-    for item in out:
+    for k, item in enumerate(out):
+        if item.label == "number" and item.number == 0.5 and k > 1 and out[k - 1].text.lower() == "and" and out[k - 2].label == "number":
+            merged.pop()
+            merged[-1].number += 0.5  # "one and a half"
+            continue
         if item.label == "number" and merged and merged[-1].text.lower() in ("minus", "negative"):
             item.number = -item.number
             merged[-1] = item
@@ -150,6 +157,9 @@ def classify(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if item.label == "ordinal":
             _ordinal(items, k)
+        if item.label == "add" and item.id == "one" and any(i.label == "rash" for i in items[:k]) and label_at(items, k + 1) != "number":
+            item.label, item.id, item.number = "count", "", 1.0  # "eczema on the elbow and another on the knee"
+            continue
         if item.label == "quantity":
             item.number = float(item.id)
         elif item.label != "number" or item.number is None:
@@ -179,10 +189,13 @@ def _decide(items: list[Item], k: int) -> None:
     if site and not _counts_images(items, k) and item.label == "number" and label_at(items, k + 1) in ("", "conj", "range", "adverb") and _digit_site(items, k):
         item.drop("figure")  # "fingers 2 to 4"
         return
+    if _is_age(items, k) or (before is not None and before.text.lower() in ("and", "to", "-") and label_at(items, k - 2) == "figure" and _noun(items, k) is None):
+        item.drop("figure")  # "the patient is 28", "slides 3 and 4"
+        return
     if before is not None and (before.label == "scale" or (before.label == "unit" and before.id in ("before", "both"))):
         item.drop("figure")
         return
-    if before is not None and (before.label == "target_noun" or (before.label == "image" and before.id == "one" and item.text != "one")) and not _counts_images(items, k):
+    if before is not None and (before.label == "target_noun" or (before.label == "image" and before.id == "one" and (item.text != "one" or (k > 1 and items[k - 2].text.lower() not in ("a", "an"))))) and not _counts_images(items, k):
         item.label = "target"
         return
     if before is not None and before.label == "image" and before.id == "many" and label_at(items, k - 2) != "count" and value < 21 and label_at(items, k + 1) in ("conj", "", "adverb", "range"):
@@ -217,6 +230,17 @@ def _decide(items: list[Item], k: int) -> None:
         item.drop("figure")
         return
     item.label = "count"
+
+
+def _is_age(items: list[Item], k: int) -> bool:
+    """A number that ends "the patient is 28"."""
+    who = items[k - 2] if k > 1 else None
+    return (
+        who is not None
+        and items[k - 1].text.lower() in ("is", "was", "'s", "turned")
+        and (who.label == "people" or who.text.lower() in ("he", "she"))
+        and label_at(items, k + 1) in ("", "conj")
+    )
 
 
 def _digit_site(items: list[Item], k: int) -> bool:

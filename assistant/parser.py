@@ -90,8 +90,8 @@ class Parser:
         items = self._resolve(items)
         unknown = tuple(dict.fromkeys((i.label[8:], i.text, i.id or None) for i in items if i.label.startswith("outside_") and not i.negated))
         targets = intents.targets(items)
-        patches = read_patches(items)
         problems += count_problems(items) + contradictions(items)
+        patches = read_patches(items)
         intent, topic = intents.intent(items, patches, unknown, targets)
         if "other_language" in problems and not any(getattr(p, s) for p in patches for s in SLOTS):
             intent, patches = "empty", ()
@@ -309,6 +309,11 @@ def wholes(items: list[Item], v: Vocabulary) -> None:
         if j is None:
             continue
         slot = "tone" if items[j].label == "skin" and item.label == "each" else _slot_of(items[j])
+        if item.id == "various":
+            if slot == "tone":  # spread over the tones: all of them, or as many as images were asked for
+                counted = any(i.label == "count" for i in items)
+                items[j].label, items[j].id = ("clear", "tone") if counted else ("tone", "|".join(v.names("tone")))
+            continue
         plural_all = item.label == "each" and item.id in ("all", "each", "either")
         if slot in ("tone", "rash", "area", "severity") and plural_all and slot is not None:
             if item.id == "either":
@@ -363,6 +368,7 @@ def count_problems(items: list[Item]) -> list[str]:
             elif item.number != int(item.number):
                 found.append("count_fraction")
         if item.label == "count" and item.id == "noun" and label_at(items, k - 1) == "negate" and items[k - 1].text.lower() in ("no", "zero"):
+            item.number = 0.0
             found.append("count_zero")
     return found
 
