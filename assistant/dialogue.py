@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from assistant import answers
 from assistant.frames import (
@@ -65,10 +65,16 @@ class History(BaseModel):
 
     #: Of the conversation: its first request is drawn from it, later seeds derive from it.
     seed: int = Field(ge=0, lt=2**32)
-    states: tuple[State, ...] = (State(),)
-    at: int = 0
+    states: tuple[State, ...] = Field(default=(State(),), min_length=1)
+    at: int = Field(default=0, ge=0)
     #: Condition that was last asked about and not drawn since: "what does psoriasis look like?", "where does it appear?".
     about: str = ""
+
+    @model_validator(mode="after")
+    def points_at_a_state(self) -> History:
+        if self.at >= len(self.states):
+            raise ValueError(f"state {self.at} of {len(self.states)} does not exist")
+        return self
 
     @property
     def state(self) -> State:

@@ -12,7 +12,7 @@ from importlib.resources import files
 from itertools import pairwise, product
 
 import yaml
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from assistant.notes import notes
 from assistant.schema import MAX_IMAGES_PER_TURN, VALUE_SLOTS, Assumption, ImageRequest, Patch
@@ -59,7 +59,15 @@ class Frame(BaseModel):
     count: int | None = None
     each: bool = False
     #: None until the request is drawn for the first time.
-    seed: int | None = None
+    seed: int | None = Field(default=None, ge=0, lt=2**32)
+
+    @model_validator(mode="after")
+    def canonical(self) -> Frame:
+        """A stored conversation may be older than the vocabulary."""
+        strange = [v for slot, said in self.values().items() for v in said if v not in vocabulary().names(slot)]
+        if strange:
+            raise ValueError(f"{strange} are not in the vocabulary")
+        return self
 
     def values(self) -> dict[str, tuple[str, ...]]:
         return {slot: getattr(self, slot) for slot in VALUE_SLOTS}

@@ -63,7 +63,8 @@ def after_images(requests: Sequence[ImageRequest], trained: Trained | None) -> l
     sentences = []
     if len(shown) == 1 and len(tones) > 1:
         sentences.append(f"Now on {contrast(last.tone, tones)} skin")
-        sentences.append(f"On {every_tone(trained)}")
+        if len(requests) == 1 or total * len(tones) <= MAX_IMAGES_PER_TURN:
+            sentences.append(f"On {every_tone(trained)}")
     elif len(shown) > 1:
         sentences.append(f"The last one again, but {'milder' if last.severity == 'severe' else 'more severe'}")
     elsewhere = [a for a in notes()[last.rash].areas if a in known("area", trained) and a != last.area]

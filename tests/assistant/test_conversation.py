@@ -7,6 +7,7 @@ import sys
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from assistant import Conversation, Trained
 from assistant.caption import caption
@@ -69,6 +70,13 @@ def test_taken_up_again(stop):
     assert restored.dump() == conversation.dump()
 
 
+def test_damaged_state_is_refused():
+    conversation, _ = said("acne on the face, fair skin")
+    for damage in ({"states": []}, {"seed": -1}, {"at": 5}, {"states": [{"frames": [{"rash": ["plague"]}]}], "at": 0}):
+        with pytest.raises(ValidationError):
+            Conversation.restore({**conversation.dump(), **damage})
+
+
 def test_turn_survives_json():
     _, turns = said(*TALK)
     for turn in turns:
@@ -118,6 +126,8 @@ OPENINGS = [
     "severe acne on very fair skin",
     "shingles and chickenpox on the chest, fair and black skin",
     "2 pictures",
+    "two each of eczema and psoriasis on the elbow and the knee, fair skin",
+    "acne on the face, the back, the chest and the jaw, brown skin",
     "on black skin",
     "measles",
     "acne on the tongue",
