@@ -32,6 +32,8 @@ class AssembleRecipe(Strict):
     guidance_scale: float = 3.0
     guidance_rescale: float = 0.0
     license: str = "CC0-1.0"
+    #: Larger weight files are split, so that every file fits where large ones are not taken.
+    max_shard_size: str = "15MB"
 
 
 def assemble(recipe: AssembleRecipe) -> Path:
@@ -42,7 +44,7 @@ def assemble(recipe: AssembleRecipe) -> Path:
     pipe = pipeline(unet, autoencoder, text_encoder, tokenizer).to(torch.float16)
     aside = recipe.out.with_name(f".{recipe.out.name}.new")
     shutil.rmtree(aside, ignore_errors=True)
-    pipe.save_pretrained(aside)
+    pipe.save_pretrained(aside, max_shard_size=recipe.max_shard_size)
     records = [record for folder in recipe.data for record in read_folder(folder)]
     card = Card(
         name=recipe.name,

@@ -157,9 +157,9 @@ class Run:
     def _one_step(self, loss: Callable[[int, StepRandom], dict[str, torch.Tensor]]) -> dict[str, float]:
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.lr * self.schedule.factor(self.step, self.seconds)
-        losses = loss(self.step, StepRandom(self.schedule.seed, self.step))
-        if losses["loss"].requires_grad:  # replicas have gone backward themselves
-            losses["loss"].backward()
+        losses = loss(self.step, StepRandom(self.schedule.seed, self.step, self.rank))
+        losses["loss"].backward()
+        parallel.average_gradients(self.model)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
         if not torch.isfinite(norm):
             raise FloatingPointError(f"Gradient is {norm.item()} at step {self.step}: lower the rates in the recipe.")

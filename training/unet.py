@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from pydantic import Field
-from torch import nn
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from training import parallel, plots
@@ -25,7 +24,6 @@ from training.clip import tokens
 from training.dataset import Images, Record, fingerprint
 from training.norm import quicken
 from training.patches import BASIS, Basis
-from training.replicas import Replicas
 from training.run import Run, Schedule, StepRandom, Strict, load_averaged, pick_device
 
 
@@ -68,8 +66,6 @@ class UNetRecipe(Strict):
     lesion_weight: float = Field(default=3.0, ge=0)
     #: Share of captions replaced by the empty one, for classifier-free guidance.
     caption_dropout: float = Field(default=0.1, ge=0, le=1)
-    #: Threads that share a batch, each on one CPU core (set OMP_NUM_THREADS=1); 1 on a GPU.
-    replicas: int = Field(default=1, ge=1)
     #: Captions drawn at every checkpoint, with this many steps and this guidance.
     show: tuple[str, ...] = ()
     steps: int = Field(default=20, ge=1)
@@ -115,11 +111,7 @@ def train(recipe: UNetRecipe) -> Run:
     alphas = noise_scheduler().alphas_cumprod
     run = Run(recipe.run, recipe, recipe.schedule, model, fingerprint(records))
 
-    replicas = Replicas(model, recipe.replicas)
-
-    def batch_loss(
-        rows: np.ndarray, text: np.ndarray, times: torch.Tensor, noise: torch.Tensor, model: nn.Module = model
-    ) -> torch.Tensor:
+    def batch_loss(rows: np.ndarray, text: np.ndarray, times: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         clean = latents[rows].float()
         noisy, target = velocity(clean, noise, alphas[times])
         noisy = noisy.to(device, memory_format=torch.channels_last)
@@ -133,12 +125,7 @@ def train(recipe: UNetRecipe) -> Run:
         text = np.where(random.numpy.random(len(rows)) < recipe.caption_dropout, number[""], caption[rows])
         times = stratified_times(len(rows), len(alphas), random.torch)
         noise = torch.randn(len(rows), *latents.shape[1:], generator=random.torch)
-        shares = np.array_split(np.arange(len(rows)), recipe.replicas)
-        drawn = replicas.backward(
-            lambda copy, part: batch_loss(rows[part], text[part], times[part], noise[part], copy),
-            [(len(part) / len(rows), part) for part in shares],
-        )
-        return {"loss": drawn}
+        return {"loss": batch_loss(rows, text, times, noise)}
 
     @torch.no_grad()
     def validate(picture: Path) -> dict[str, float]:

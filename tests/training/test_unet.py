@@ -118,7 +118,8 @@ def test_what_was_trained_is_what_the_chat_loads(runs, labelled):
     pipe = StableDiffusionPipeline.from_pretrained(folder, torch_dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     caption = "acne type of rash at the face area on a fair skin"
-    draw = lambda: pipe(caption, num_inference_steps=2, generator=torch.Generator().manual_seed(3), output_type="np")
+    def draw():
+        return pipe(caption, num_inference_steps=2, generator=torch.Generator().manual_seed(3), output_type="np")
     image = draw().images[0]
     assert image.shape == (64, 64, 3) and np.isfinite(image).all() and image.std() > 0
     assert np.array_equal(image, draw().images[0])
