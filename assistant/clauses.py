@@ -148,7 +148,7 @@ def _share(parts: list[Clause]) -> None:
         for slot in ("rash", "area", "tone", "severity", "size", "number"):
             if slot in here.slots or slot not in before.slots:
                 continue
-            if slot == "tone" or not own_rash or slot == "area" and _leads(first, slot) and before.slots[slot] is first.slots.get(slot):
+            if slot == "tone" or not own_rash or (slot == "area" and _leads(first, slot) and before.slots[slot] is first.slots.get(slot)):
                 here.slots[slot] = before.slots[slot]
     if "rash" in last.slots and not any("rash" in c.slots for c in parts[:-1]):
         for clause in parts[:-1]:

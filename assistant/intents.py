@@ -52,7 +52,7 @@ def intent(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, target
         if not named and not unknown and not follow - {"count"} and asks and words and not said & {"generic_rash", "modify", "image", "slot_noun"} and not targets:
             return "off_topic", None
         return "request", None
-    if asks and any(i.text.lower() in ("that", "this", "those", "these", "them", "it") for i in items) and not any(i.label == "word" for i in items):
+    if asks and any(i.said in ("that", "this", "those", "these", "them", "it") for i in items) and not any(i.label == "word" for i in items):
         return "request", None
     if any(i.label == "descriptor" and i.id == "picture" for i in items) and not [i for i in items if i.label == "word"]:
         return "request", None
@@ -64,7 +64,7 @@ def intent(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, target
         return "off_topic", None
     if "social" in said and not [i for i in items if i.label == "word"]:
         return "social", next(i.id for i in items if i.label == "social")
-    if said & {"interjection"} or [i.text.lower() for i in meaningful] == ["no"]:
+    if said & {"interjection"} or [i.said for i in meaningful] == ["no"]:
         return "social", "no"
     if "generic_rash" in said or "skin" in said:
         return "request", None
@@ -81,7 +81,7 @@ _BEFORE_NAMES = frozenset({"of", "on", "like", "with", "as"})
 
 def _opens(items: list[Item], k: int) -> bool:
     """Whether nothing but small words stands before ``k``."""
-    return all(i.label in ("social", "conj", "modify", "interjection") or i.text.lower() in ("so", "but", "please") for i in items[:k])
+    return all(i.label in ("social", "conj", "modify", "interjection") or i.said in ("so", "but", "please") for i in items[:k])
 
 
 def named_person(items: list[Item]) -> bool:
@@ -95,13 +95,13 @@ def named_person(items: list[Item]) -> bool:
     for k, item in enumerate(items):
         if item.label != "word" or not item.text.istitle() or not item.text.isalpha():
             continue
-        if k and items[k - 1].text.lower() in _TITLES:
+        if k and items[k - 1].said in _TITLES:
             return True
-        after = [i.text.lower() if i.text in ("'s", "'") else i.label for i in items[k + 1 : k + 4]]
+        after = [i.said if i.text in ("'s", "'") else i.label for i in items[k + 1 : k + 4]]
         if after[:1] == ["'s"] and set(after[1:]) & {"area", "skin"}:
             return True
         twice = k + 1 < len(items) and items[k + 1].label == "word" and items[k + 1].text.istitle()
-        if twice and k and (items[k - 1].text.lower() in _BEFORE_NAMES or items[k - 1].label == "request"):
+        if twice and k and (items[k - 1].said in _BEFORE_NAMES or items[k - 1].label == "request"):
             return True
     return False
 
@@ -109,7 +109,7 @@ def named_person(items: list[Item]) -> bool:
 def _complains(items: list[Item], have: Item) -> bool:
     """"I have" followed at once by a rash: someone's own skin; "I have a patient with …" and "… a lecture on …" are not."""
     j = next_index(items, items.index(have), ("adverb", "severity", "size", "number", "word", "descriptor", "quantity", "side", "tone", "area"))
-    return have.text.lower().startswith("my") or label_at(items, j) in ("rash", "generic_rash", "lesion", "outside_rash", "number")
+    return have.said.startswith("my") or label_at(items, j) in ("rash", "generic_rash", "lesion", "outside_rash", "number")
 
 
 def diagnosis(items: list[Item], said: set[str], asks: bool, valued: bool) -> str | None:
@@ -127,7 +127,7 @@ def diagnosis(items: list[Item], said: set[str], asks: bool, valued: bool) -> st
 def _is_it(items: list[Item]) -> bool:
     """ "is it chickenpox?" asks what someone has; "is it contagious?" asks about what was drawn."""
     return any(
-        a.text.lower() in ("is", "was") and b.text.lower() == "it" and label_at(items, next_index(items, k + 1)) in ("rash", "outside_rash")
+        a.said in ("is", "was") and b.said == "it" and label_at(items, next_index(items, k + 1)) in ("rash", "outside_rash")
         for k, (a, b) in enumerate(zip(items, items[1:], strict=False))
     )
 
@@ -137,24 +137,24 @@ _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
 
 def question(items: list[Item], said: set[str], asks: bool, valued: bool, first: Item | None) -> str | None:
     """The topic asked about; None when it is no question or asks for images ("can you show me what …")."""
-    cues = [i for k, i in enumerate(items) if i.label == "question" and (i.text.lower() not in _AUXILIARIES or not asks and _opens(items, k))]
-    if not cues or asks and items.index(cues[0]) > next((k for k, i in enumerate(items) if i.label == "request"), 99):
+    cues = [i for k, i in enumerate(items) if i.label == "question" and (i.said not in _AUXILIARIES or (not asks and _opens(items, k)))]
+    if not cues or (asks and items.index(cues[0]) > next((k for k, i in enumerate(items) if i.label == "request"), 99)):
         return None if not any(c.id == "vocabulary" for c in cues) or said & {"rash"} else "vocabulary"
     if any(i.label == "modify" and i.id in ("would", "same") for i in items) or "compare" in said:
         return None
-    if "rash" in said and any(c.text.lower() in ("what would", "how would") for c in cues):
+    if "rash" in said and any(c.said in ("what would", "how would") for c in cues):
         return None  # "what would psoriasis look like on the scalp?" is answered by a picture
     strong = [c for c in cues if c.id not in ("appearance", "definition") or len(c.text.split()) > 1]
     if first is not None and first.label != "question" and not [c for c in strong if c.id not in ("appearance",)]:
         return None
     order = ("vocabulary", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
-    if any("look" in c.text.lower() or "appearance" in c.text.lower() for c in cues):
+    if any("look" in c.said or "appearance" in c.said for c in cues):
         topic = "appearance"
     else:
         topic = next((o for o in order if any(c.id == o for c in cues)), "appearance")
     if asks and topic == "difference":
         return None  # "the difference between … and …, show me"
-    about_last = any(c.text.lower().startswith("which ") for c in cues) or topic not in ("appearance", "definition") and (said & {"modify"} or any(w in ("it", "they") for i in items for w in i.text.lower().split()))
+    about_last = any(c.said.startswith("which ") for c in cues) or (topic not in ("appearance", "definition") and (said & {"modify"} or any(w in ("it", "they") for i in items for w in i.said.split())))
     if not (valued or about_last or said & {"generic_rash", "rash", "tone", "skin", "slot_noun", "scale"}) and topic != "vocabulary":
         return None
     return topic
@@ -162,7 +162,7 @@ def question(items: list[Item], said: set[str], asks: bool, valued: bool, first:
 
 def first(items: list[Item]) -> str | None:
     """A command to carry out before the request: "start over with psoriasis", "undo that and show the knee"."""
-    return next((i.label for i in items if i.label in ("reset", "undo") and "mind" not in i.text.lower()), None)
+    return next((i.label for i in items if i.label in ("reset", "undo") and "mind" not in i.said), None)
 
 
 def mode(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, targets: tuple[int, ...]) -> str:
@@ -173,7 +173,7 @@ def mode(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, targets:
     rest = any(p.mentions("area") or p.mentions("tone") for p in patches) or any(slot == "area" for slot, *_ in unknown)
     if "compare" in said:
         k = next(k for k, i in enumerate(items) if i.label == "compare")
-        with_last = label_at(items, k + 1) in ("adverb", "range", "modify") and items[k + 1].text.lower() in ("with", "to", "against", "it", "this", "that")
+        with_last = label_at(items, k + 1) in ("adverb", "range", "modify") and items[k + 1].said in ("with", "to", "against", "it", "this", "that")
         both = len(patches) > 1 or any(len(getattr(p, s)) > 1 for p in patches for s in ("rash", "area", "tone", "severity"))
         return "compare" if with_last or not both else "new" if rash else "modify"
     if any(i.id in ("same", "again", "would", "instead") for i in changes) or targets:
@@ -190,7 +190,7 @@ def mode(items: list[Item], patches: tuple[Patch, ...], unknown: tuple, targets:
     if not rash:
         return "new" if "generic_rash" in said and "request" in said and not changes else "modify"
     if any(i.id == "now" for i in changes) or label_at(items, 0) == "conj":
-        return "new" if "request" in said and rest or "request" in said else "modify"
+        return "new" if ("request" in said and rest) or "request" in said else "modify"
     if any(p.excluded.get("rash") for p in patches):
         return "modify"
     if asks or rest:

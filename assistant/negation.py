@@ -25,13 +25,13 @@ def negate(items: list[Item]) -> None:
 def _but_one(items: list[Item], k: int) -> bool:
     """"every tone but black": "but" after a whole slot takes one value out."""
     a, b = prev_index(items, k), next_index(items, k)
-    if items[k].text.lower() != "but" or a is None or b is None:
+    if items[k].said != "but" or a is None or b is None:
         return False
-    return items[b].label == "target" and items[a].label == "each" or items[a].label == items[b].label and len(items[a].values) > 1
+    return (items[b].label == "target" and items[a].label == "each") or (items[a].label == items[b].label and len(items[a].values) > 1)
 
 
 def _cover(items: list[Item], k: int) -> None:
-    if label_at(items, k + 1) == "conj" and items[k + 1].id != "and" or k + 1 == len(items):
+    if (label_at(items, k + 1) == "conj" and items[k + 1].id != "and") or k + 1 == len(items):
         return  # "no, on the neck": an answer, not a negation
     but = next((j for j in range(k + 1, len(items)) if items[j].label == "negate" and items[j].id == "stop"), None)
     slot = None
@@ -39,17 +39,17 @@ def _cover(items: list[Item], k: int) -> None:
         item = items[j]
         if item.label == "negate" and item.id in ("stop", "forward"):
             return
-        if item.label == "conj" and item.id == "stop" or item.label in ("request", "modify", "count", "compare"):
+        if (item.label == "conj" and item.id == "stop") or item.label in ("request", "modify", "count", "compare"):
             return
         if item.label == "conj" and not _list_goes_on(items, j, slot):
             return
-        if item.label in ("word", "descriptor") and slot is None and items[k].text.lower().startswith(("without", "no", "sans")) and not _value_soon(items, j):
+        if item.label in ("word", "descriptor") and slot is None and items[k].said.startswith(("without", "no", "sans")) and not _value_soon(items, j):
             return  # "without scaling on the elbow"
         if item.label == "target":
-            item.label, item.id = "descriptor", "picture"  # "all but the second one" points at what is not wanted
+            item.become("descriptor", "picture")  # "all but the second one" points at what is not wanted
             return
         if item.is_value:
-            if slot is not None and item.label != slot and not (but is not None and j < but and not items[k].text.lower().startswith(_PHRASE_CUES)):
+            if slot is not None and item.label != slot and not (but is not None and j < but and not items[k].said.startswith(_PHRASE_CUES)):
                 return
             slot = item.label
             item.negated = True
@@ -61,7 +61,7 @@ def _value_soon(items: list[Item], j: int) -> bool:
 
 def _list_goes_on(items: list[Item], j: int, slot: str | None) -> bool:
     """Whether the connector at ``j`` joins one more value of the slot in scope ("not the face or the neck")."""
-    if items[j].text.lower() not in _JOINS:
+    if items[j].said not in _JOINS:
         return False
     if items[j].text == ",":
         # "not the face, the neck": a comma alone ends the scope
@@ -76,7 +76,7 @@ def _list_goes_on(items: list[Item], j: int, slot: str | None) -> bool:
 
 def _replaced(items: list[Item], k: int) -> None:
     """"replace eczema with psoriasis", "change from fair to black": what stands before the hinge is left out."""
-    hinge = next((j for j in range(k + 1, len(items)) if items[j].text.lower() in ("with", "to", "for", "into", "by", "-", "to the")), None)
+    hinge = next((j for j in range(k + 1, len(items)) if items[j].said in ("with", "to", "for", "into", "by", "-", "to the")), None)
     stop = next((j for j in range(k + 1, len(items)) if items[j].label == "conj" and items[j].id == "stop"), len(items))
     if hinge is None or hinge > stop:
         return

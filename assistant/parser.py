@@ -14,12 +14,16 @@ from functools import lru_cache
 
 from assistant import intents
 from assistant.clauses import patches as read_patches
-from assistant.items import FILLER, Item, label_at, next_index, prev_index
+from assistant.context import ambiguous, excepted, implied_places, ranges, weak_values, wholes
+from assistant.counting import classify
+from assistant.items import Item
+from assistant.leftovers import contradictions, count_problems, foreign, ignored
 from assistant.negation import negate
 from assistant.normalise import Clean, normalise
-from assistant.numbers import classify, merge_numbers, read_scales
-from assistant.schema import ParsedTurn, Patch
-from assistant.typos import Repair, is_english
+from assistant.numbers import merge_numbers
+from assistant.scales import read_scales, scale_steps
+from assistant.schema import ParsedTurn
+from assistant.typos import Repair
 from assistant.vocabulary import SLOTS, Vocabulary, vocabulary
 
 
@@ -77,7 +81,7 @@ class Parser:
         self.vocabulary: Vocabulary = vocabulary()
         self._nlp = pipeline()
         self._repair = _repair()
-        self._tones = _scale_steps(self.vocabulary)
+        self._tones = scale_steps(self.vocabulary)
         self._of_site = _of_site(self.vocabulary)
 
     def parse(self, text: str) -> ParsedTurn:
@@ -151,16 +155,16 @@ class Parser:
         return self._items(text), tuple(found.items())
 
     def _resolve(self, items: list[Item]) -> list[Item]:
-        items = merge_numbers(items)
-        items = implied_places(items, self.vocabulary)
-        items = read_scales(items, self._tones)
+        """Settle what each phrase means among its neighbours; every step relies on those before it."""
+        items = read_scales(merge_numbers(items), self._tones)
+        implied_places(items, self.vocabulary)
         weak_values(items)
         ambiguous(items)
         ranges(items, self.vocabulary)
         classify(items)
         wholes(items, self.vocabulary)
         negate(items)
-        excepted(items, self.vocabulary)
+        excepted(items)
         return items
 
 
@@ -181,246 +185,3 @@ def _of_site(v: Vocabulary) -> re.Pattern[str]:
     whose = r"the|his|her|their|my|your|our|a|an|both|each|one|left|right|(?:\w+ )?(?:patient|man|woman|child|person|boy|girl|baby) 's"
     either = "|".join(sorted(tails, key=len, reverse=True))
     return re.compile(rf"\b({'|'.join(sorted(heads))}) ((?:(?:{whose}) )+)({either})\b", re.I)
-
-
-def _scale_steps(v: Vocabulary) -> dict[tuple[str, int], str]:
-    entries = v.entries["tone"].values()
-    steps = {("fitzpatrick", n): e.name for n, e in enumerate(entries, 1)}
-    return steps | {("monk", n): e.name for e in entries for n in e.monk}
-
-
-# --- context
-
-
-def implied_places(items: list[Item], v: Vocabulary) -> list[Item]:
-    """Settle the place that a word like "athlete's foot" implies with a place said besides; the one that loses goes."""
-    for item in [i for i in items if i.implied]:
-        word = v.compound(item.implied)
-        said = [i for i in items if i.label == "area" and not i.implied]
-        if any(i.id in word.also or i.id == word.area for i in said):
-            item.drop()
-        elif any(i.id in word.within for i in said):
-            for other in said:
-                other.drop()
-    return items
-
-
-def weak_values(items: list[Item]) -> None:
-    """Words that are a value only in company: "white" beside "skin", "Irish" beside a person."""
-    for k, item in enumerate(items):
-        if label_at(items, k + 1) == "word" and items[k + 1].text.lower() == "free":
-            item.drop("word")  # "keloid-free"
-        elif item.label == "tone_people":
-            item.label, item.hint = "tone", True
-        elif item.label == "tone" and label_at(items, k + 1) == "people" and not items[k + 1].text.lower().startswith("skinned"):
-            item.hint = True  # "a black woman": said of the person
-        elif item.label == "tone_with_skin":
-            if _beside(items, k, ("skin", "people"), values=("tone", "tone_people", "tone_with_skin")):
-                item.label = "tone"
-            else:
-                item.drop("word")
-        elif item.label == "severity_with_rash":
-            if _beside(items, k, ("rash", "generic_rash", "lesion", "compound"), values=("severity",)):
-                item.label = "severity"
-            else:
-                item.drop("word")
-
-
-def _beside(items: list[Item], k: int, nouns: tuple[str, ...], values: tuple[str, ...]) -> bool:
-    """Whether one of ``nouns`` stands next to ``k``, with only ``values``, joins and fillers between."""
-    between = (*values, "conj", "adverb", "side", "range")
-    for step in (1, -1):
-        j = k + step
-        while 0 <= j < len(items) and abs(j - k) < 6:
-            if items[j].label in nouns:
-                return True
-            if items[j].label not in between or items[j].text in (".", ";"):
-                break
-            j += step
-    return False
-
-
-_GO = frozenset("go going went come coming get getting take taking bring switch change turn move put set step look looking roll revert return".split())
-_COLOURS = frozenset({"black", "brown", "dark", "pale", "light", "light brown", "dark brown", "tan", "olive", "fair"})
-
-
-#: Nouns for images that are verbs after "please" or "you".
-_IMAGE_VERBS = frozenset({"render", "picture", "image", "sketch", "view", "sample", "photograph"})
-
-
-def ambiguous(items: list[Item]) -> None:
-    """Words whose meaning the neighbours decide: "go back", "light eczema", "a dark mole", "a single picture"."""
-    for k, item in enumerate(items):
-        word = item.text.lower()
-        nxt = items[k + 1] if k + 1 < len(items) else None
-        prev = items[k - 1] if k else None
-        if item.label == "image" and word in _IMAGE_VERBS and nxt is not None and nxt.text.lower() not in ("of", "with") and (nxt.label not in ("word", "number", "adverb")) and (prev is None or prev.text.lower() in ("you", "please", "to", "and", "pls", "can", "could")):
-            item.label, item.id = "request", ""
-        elif item.label == "area" and word == "back":
-            verb = prev is not None and (prev.text.lower() in _GO or prev.text.lower().split()[-1] in _GO or prev.label == "modify" and prev.id in ("change", "pronoun") and prev.text.lower() not in ("try", "use", "now", "actually", "i meant", "i mean"))
-            if verb or nxt is not None and nxt.text.lower() == "to" and not (prev is not None and prev.text.lower() in ("the", "on", "his", "her", "upper", "from")):
-                item.label, item.id = "modify", "change"
-        elif item.label == "tone" and word in _COLOURS and nxt is not None:
-            if word in ("light", "medium") and nxt.label in ("rash", "generic_rash"):
-                item.label, item.id = "severity", "mild" if word == "light" else "moderate"
-            elif nxt.label == "lesion" or nxt.label == "rash" and nxt.id in ("mole", "melanoma", "seborrheic keratosis"):
-                item.drop("descriptor")
-        elif item.label == "compare" and word in ("next to", "beside", "alongside") and label_at(items, next_index(items, k)) == "area":
-            item.drop()  # "beside the nose" is a place
-        elif item.label == "area" and item.id == "toes" and _joined_to(items, k, "between the fingers"):
-            item.id = "between the toes"
-        elif item.label == "bigger":
-            item.label = "size"
-        elif item.label == "more_lesions":
-            item.label = "number_of_lesions"
-
-
-def _joined_to(items: list[Item], k: int, area: str) -> bool:
-    """Whether the site at ``k`` shares the preposition of ``area`` ("between the fingers and toes")."""
-    j = prev_index(items, k, (*FILLER, "conj"))
-    return j is not None and items[j].id == area and all(i.text.lower() in ("and", "or", "&", "the", "/") for i in items[j + 1 : k])
-
-
-def ranges(items: list[Item], v: Vocabulary) -> None:
-    """"from fair to brown", "mild - severe": every value of the scale between the two ends."""
-    change = any(i.label == "modify" and i.id == "change" and i.text.lower() not in ("back to", "vary", "use", "try", "keep") for i in items)
-    for k, item in enumerate(items):
-        if item.label != "range" or change:
-            continue
-        a, b = prev_index(items, k, (*FILLER, "skin", "people")), next_index(items, k, (*FILLER, "skin"))
-        if a is None or b is None or items[a].label != items[b].label or items[a].label not in ("tone", "severity"):
-            continue
-        names = v.names(items[a].label)
-        lo, hi = names.index(items[a].values[-1]), names.index(items[b].values[0])
-        step = 1 if hi >= lo else -1
-        items[a].id = "|".join(names[i] for i in range(lo, hi + step, step))
-        items[b].drop()
-
-
-def wholes(items: list[Item], v: Vocabulary) -> None:
-    """"every skin tone" names all values of the slot, "any severity" clears it."""
-    for k, item in enumerate(items):
-        if item.label == "number_of_lesions":
-            item.label = "number"
-            continue
-        if item.label not in ("each", "negate") or item.label == "negate" and item.text.lower() not in ("no", "without", "remove", "drop", "without a"):
-            continue
-        j = next_index(items, k, ("adverb", "each", "number", "unit", "tone_with_skin", "word") if item.id == "all" else ("adverb", "each"))
-        if j is None:
-            continue
-        slot = "tone" if items[j].label == "skin" and item.label == "each" else _slot_of(items[j])
-        if item.id == "various":
-            if slot == "tone":  # spread over the tones: all of them, or as many as images were asked for
-                counted = any(i.label == "count" for i in items)
-                items[j].label, items[j].id = ("clear", "tone") if counted else ("tone", "|".join(v.names("tone")))
-            continue
-        plural_all = item.label == "each" and item.id in ("all", "each", "either")
-        if slot in ("tone", "rash", "area", "severity") and plural_all and slot is not None:
-            if item.id == "either":
-                continue
-            items[j].label, items[j].id = slot, "|".join(v.names(slot))
-            if item.id == "all":
-                item.drop()
-        elif slot is not None and item.id in ("any", "forward"):
-            items[j].label, items[j].id = "clear", slot
-            item.drop()
-    for k, item in enumerate(items):
-        if item.label == "after_any":
-            j = prev_index(items, k)
-            slot = _slot_of(items[j]) if j is not None else None
-            if slot is not None:
-                items[j].label, items[j].id = "clear", slot
-
-
-def _slot_of(item: Item) -> str | None:
-    if item.label == "slot_noun":
-        return item.id
-    if item.label == "scale" and item.id != "type":
-        return "tone"
-    if item.label == "skin" and len(item.text.split()) > 1 or item.label == "skin" and item.text.lower() in ("complexion", "skintone", "skins", "complexions", "pigmentation"):
-        return "tone"
-    if item.label == "generic_rash":
-        return "rash"
-    return None
-
-
-def excepted(items: list[Item], v: Vocabulary) -> None:
-    """"every tone except black": take what is negated out of the values named as a whole."""
-    for item in items:
-        if item.is_value and not item.negated and len(item.values) > 1:
-            out = {x for i in items if i.negated and i.label == item.label for x in i.values}
-            left = [x for x in item.values if x not in out]
-            if left:
-                item.id = "|".join(left)
-
-
-# --- problems and leftovers
-
-
-def count_problems(items: list[Item]) -> list[str]:
-    found = []
-    for k, item in enumerate(items):
-        if item.label == "count" and item.number is not None:
-            if item.number < 0:
-                found.append("count_negative")
-            elif item.number == 0:
-                found.append("count_zero")
-            elif item.number != int(item.number):
-                found.append("count_fraction")
-        if item.label == "count" and item.id == "noun" and label_at(items, k - 1) == "negate" and items[k - 1].text.lower() in ("no", "zero"):
-            item.number = 0.0
-            found.append("count_zero")
-    return found
-
-
-def contradictions(items: list[Item]) -> list[str]:
-    """Two different values of one slot side by side in one noun phrase ("fair black skin")."""
-    found = []
-    if any(i.implied and i.label == "area" for i in items):
-        rashes = [i for i in items if i.label == "rash"]
-        if len(rashes) == 1 and any(i.label == "area" and not i.implied and not i.negated for i in items):
-            found.append("contradiction:area")
-    for a, b in zip(items, items[1:], strict=False):
-        if a.label == b.label and a.label in ("tone", "severity", "size", "number") and a.id != b.id and not (a.hint or b.hint or a.negated or b.negated):
-            found.append(f"contradiction:{a.label}")
-    return found
-
-
-_FOREIGN = frozenset(
-    "der die das und ein eine einer auf mit zeig zeige mir bitte bilder bild von haut für nicht ist am im "
-    "el la los las un una en con muéstrame muestrame por favor de del piel imágenes imagenes para "
-    "le les des une sur avec montre moi s'il vous plait plaît peau du au je voudrais "
-    "il lo gli uno sulla con mostrami per favore pelle della "
-    "o os um uma na no com mostre pele por favor do da een het op met toon laat huid van".split()
-)
-_SHARED = frozenset({"die", "am", "des", "on", "no", "do", "a", "in", "con", "me", "as", "de", "la", "le", "un", "o", "la", "en", "per", "favor", "van"})
-
-
-def foreign(items: list[Item], text: str) -> bool:
-    """Whether a text is mostly in another script, or full of another language's small words."""
-    letters = [c for c in text if c.isalpha()]
-    if letters and sum(ord(c) > 0x24F for c in letters) > len(letters) / 2:
-        return True
-    words = [i.text.lower() for i in items if i.label == "word"]
-    strange = [w for w in words if w in _FOREIGN and w not in _SHARED]
-    english = sum(i.label in ("adverb", "request", "conj", "modify") and i.text.isalpha() and i.text.lower() not in _FOREIGN for i in items)
-    return len(strange) >= 2 and len(strange) > english
-
-
-_ADJECTIVE_ENDINGS = ("y", "ed", "ous", "al", "ic", "ar", "ish", "ive", "ular", "oid", "ing", "form")
-
-
-def ignored(items: list[Item]) -> tuple[str, ...]:
-    """Words not understood that look as if they mattered: describing a rash or a place, or in no dictionary."""
-    out = []
-    for k, item in enumerate(items):
-        if item.label == "descriptor" and not (item.text.lower() == "left" and k and items[k - 1].label == "adverb" and k > 1 and items[k - 2].label == "figure"):
-            out.append(item.text)
-        elif item.label == "word" and item.text.isalpha() and len(item.text) > 3:
-            describes = label_at(items, k + 1) in ("rash", "lesion", "generic_rash", "area", "skin") and item.text.lower().endswith(_ADJECTIVE_ENDINGS)
-            if describes or not is_english(item.text):
-                out.append(item.text)
-    return tuple(dict.fromkeys(out))
-
-
-__all__ = ["ParsedTurn", "Parser", "Patch", "pipeline"]

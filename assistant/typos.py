@@ -25,7 +25,7 @@ def english_words() -> frozenset[str]:
 
 def is_english(word: str) -> bool:
     word = word.lower()
-    return word in english_words() or word.endswith("s") and word[:-1] in english_words()
+    return word in english_words() or (word.endswith("s") and word[:-1] in english_words())
 
 
 class Repair:

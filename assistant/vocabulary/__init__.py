@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from rapidfuzz import fuzz, process
 
 HERE = Path(__file__).parent
@@ -133,7 +133,7 @@ def plurals(phrase: str) -> list[str]:
 
     "elbow" → "elbows"; "back of the hand" → "back of the hands", "backs of the hand", "backs of the hands".
     """
-    if not phrase[-1:].isalpha() or phrase.endswith("s") and not phrase.endswith("ss"):
+    if not phrase[-1:].isalpha() or (phrase.endswith("s") and not phrase.endswith("ss")):
         tail = phrase
     elif phrase.endswith("y") and phrase[-2:-1] not in "aeiou":
         tail = phrase[:-1] + "ies"
@@ -175,6 +175,7 @@ class Vocabulary:
         self.compounds = tuple(_model(Compound, c, "compound.yaml") for c in _yaml(folder / "compound.yaml"))
         self.outside: dict[str, dict[str, list[str]]] = _yaml(folder / "outside.yaml")
         self.cues: dict[str, dict[str, list[str]]] = _yaml(folder / "cues.yaml")
+        self.words: dict[str, frozenset[str]] = {name: frozenset(words) for name, words in _yaml(folder / "words.yaml").items()}
         self._check_references()
         self.phrases: tuple[Phrase, ...] = tuple(self._phrases())
 
@@ -303,6 +304,12 @@ def _read(path: Path, model: type[BaseModel]):
     return _model(model, _yaml(path), path.name)
 
 
+@lru_cache(maxsize=64)
+def words(name: str) -> frozenset[str]:
+    """A list of single words that a rule looks at, from ``words.yaml``."""
+    return vocabulary().words[name]
+
+
 @lru_cache(maxsize=1)
 def vocabulary() -> Vocabulary:
     """The vocabulary that ships with the project, loaded once."""
@@ -310,4 +317,4 @@ def vocabulary() -> Vocabulary:
 
 
 _SlotFile.model_rebuild()
-__all__ = ["SLOTS", "Compound", "Entry", "Field", "Group", "Phrase", "Vocabulary", "VocabularyError", "expand", "plurals", "vocabulary"]
+__all__ = ["SLOTS", "Compound", "Entry", "Group", "Phrase", "Vocabulary", "VocabularyError", "expand", "plurals", "vocabulary", "words"]

@@ -1,0 +1,175 @@
+"""Values that depend on their neighbours: words with two meanings, scales from one value to another, whole slots."""
+
+from __future__ import annotations
+
+from assistant.items import FILLER, Item, id_at, label_at, next_index, prev_index, said_at
+from assistant.vocabulary import Vocabulary, words
+
+
+def implied_places(items: list[Item], v: Vocabulary) -> None:
+    """Settle the place that a word like "athlete's foot" implies with a place said besides; the one that loses goes."""
+    for item in [i for i in items if i.implied]:
+        word = v.compound(item.implied)
+        said = [i for i in items if i.label == "area" and not i.implied]
+        if any(i.id in (word.area, *word.also) for i in said):
+            item.drop()
+        elif any(i.id in word.within for i in said):
+            for other in said:
+                other.drop()
+
+
+def weak_values(items: list[Item]) -> None:
+    """Words that are a value only in company: "white" beside "skin", "Irish" beside a person."""
+    for k, item in enumerate(items):
+        if said_at(items, k + 1) == "free":
+            item.become("word")  # "keloid-free"
+        elif item.label == "tone_people":
+            item.label, item.hint = "tone", True
+        elif item.label == "tone":
+            # "a black woman" is said of the person, "a dark-skinned woman" of the skin
+            item.hint = label_at(items, k + 1) == "people" and not said_at(items, k + 1).startswith("skinned")
+        elif item.label == "tone_with_skin":
+            item.label = "tone" if _beside(items, k, ("skin", "people"), ("tone", "tone_people", "tone_with_skin")) else "word"
+        elif item.label == "severity_with_rash":
+            item.label = "severity" if _beside(items, k, ("rash", "generic_rash", "lesion"), ("severity",)) else "word"
+
+
+def _beside(items: list[Item], k: int, nouns: tuple[str, ...], values: tuple[str, ...]) -> bool:
+    """Whether one of ``nouns`` or ``values`` stands next to ``k``, with only joins and fillers between."""
+    between = (*values, "conj", "adverb", "side", "range")
+    for step in (1, -1):
+        j = k + step
+        while 0 <= j < len(items) and abs(j - k) < 6:
+            if items[j].label in nouns:
+                return True
+            if items[j].label not in between or items[j].said in (".", ";"):
+                break
+            j += step
+    return False
+
+
+def ambiguous(items: list[Item]) -> None:
+    """Words whose meaning the neighbours decide: "go back", "light eczema", "a dark mole", "beside the nose"."""
+    for k, item in enumerate(items):
+        if item.label == "image" and item.said in words("image_verb") and _is_verb(items, k):
+            item.become("request")
+        elif item.label == "area" and item.said == "back" and _is_return(items, k):
+            item.become("modify", "change")
+        elif item.label == "area" and item.id == "toes" and _joined_to(items, k, "between the fingers"):
+            item.id = "between the toes"
+        elif item.label == "tone":
+            _colour(items, k)
+        elif item.label == "compare" and item.said in ("next to", "beside", "alongside") and label_at(items, next_index(items, k)) == "area":
+            item.drop()
+        elif item.label == "bigger":
+            item.label = "size"
+        elif item.label == "more_lesions":
+            item.label = "number_of_lesions"
+
+
+def _is_verb(items: list[Item], k: int) -> bool:
+    """ "could you render hives", "picture eczema", and not "render of hives"."""
+    asked = k == 0 or said_at(items, k - 1) in ("you", "please", "to", "and", "pls", "can", "could")
+    return asked and label_at(items, k + 1) not in ("", "word", "number", "adverb")
+
+
+def _is_return(items: list[Item], k: int) -> bool:
+    """ "go back", "change it back", "back to fair": no place."""
+    if k and (said_at(items, k - 1).split()[-1] in words("motion") or id_at(items, k - 1) == "pronoun"):
+        return True
+    return said_at(items, k + 1) == "to" and said_at(items, k - 1) not in ("the", "on", "his", "her", "upper", "from")
+
+
+def _colour(items: list[Item], k: int) -> None:
+    """A tone before a rash or a lesion: "light eczema" is mild, "a dark mole" has that colour."""
+    item, after = items[k], label_at(items, k + 1)
+    if item.said not in words("colour") and item.said != "medium":
+        return
+    if item.said in ("light", "medium") and after in ("rash", "generic_rash"):
+        item.become("severity", "mild" if item.said == "light" else "moderate")
+    elif item.said != "medium" and (after == "lesion" or id_at(items, k + 1) in ("mole", "melanoma", "seborrheic keratosis")):
+        item.become("descriptor")
+
+
+def _joined_to(items: list[Item], k: int, area: str) -> bool:
+    """Whether the site at ``k`` shares the preposition of ``area`` ("between the fingers and toes")."""
+    j = prev_index(items, k, (*FILLER, "conj"))
+    return j is not None and items[j].id == area and all(i.said in ("and", "or", "&", "the", "/") for i in items[j + 1 : k])
+
+
+def ranges(items: list[Item], v: Vocabulary) -> None:
+    """ "from fair to brown", "mild - severe": every value of the scale between the two ends.
+
+    After a verb of change the same words mean a replacement ("change from fair to brown"), see :mod:`assistant.negation`.
+    """
+    if any(i.label == "modify" and i.id == "change" and i.said not in ("back to", "vary", "use", "try", "keep") for i in items):
+        return
+    for k, item in enumerate(items):
+        if item.label != "range":
+            continue
+        a, b = prev_index(items, k, (*FILLER, "skin", "people")), next_index(items, k, (*FILLER, "skin"))
+        if label_at(items, a) != label_at(items, b) or label_at(items, a) not in ("tone", "severity"):
+            continue
+        names = v.names(items[a].label)
+        lo, hi = names.index(items[a].values[-1]), names.index(items[b].values[0])
+        step = 1 if hi >= lo else -1
+        items[a].id = "|".join(names[i] for i in range(lo, hi + step, step))
+        items[b].drop()
+
+
+def wholes(items: list[Item], v: Vocabulary) -> None:
+    """ "every skin tone" names all values of the slot, "any severity" clears it, "various tones" spreads over them."""
+    for k, item in enumerate(items):
+        if item.label == "number_of_lesions":
+            item.label = "number"
+        elif item.label == "each" and item.id != "either":
+            _whole(items, k, v)
+        elif item.label == "negate" and item.said in ("no", "without", "remove", "drop"):
+            j = next_index(items, k, ("adverb", "each"))
+            if slot := _slot_of(items, j):
+                items[j].become("clear", slot)
+                item.drop()
+        elif item.label == "after_any" and (slot := _slot_of(items, j := prev_index(items, k))):
+            items[j].become("clear", slot)
+
+
+def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
+    item = items[k]
+    skip = ("adverb", "each", "number", "unit", "tone_with_skin", "word") if item.id == "all" else ("adverb", "each")
+    j = next_index(items, k, skip)
+    slot = "tone" if label_at(items, j) == "skin" else _slot_of(items, j)
+    if slot is None:
+        return
+    if item.id == "any":
+        items[j].become("clear", slot)
+        item.drop()
+    elif item.id == "various":
+        if slot == "tone":  # all of them, or as many as images were asked for
+            counted = any(i.label == "count" for i in items)
+            items[j].become("clear", slot) if counted else items[j].become(slot, "|".join(v.names(slot)))
+    elif item.id in ("all", "each") and slot in ("tone", "rash", "area", "severity"):
+        items[j].become(slot, "|".join(v.names(slot)))
+        if item.id == "all":
+            item.drop()
+
+
+def _slot_of(items: list[Item], j: int | None) -> str | None:
+    """The slot that a noun stands for ("skin types", "severity", "rash"); None for any other word."""
+    if j is None:
+        return None
+    item = items[j]
+    if item.label == "slot_noun":
+        return item.id
+    if item.label == "generic_rash":
+        return "rash"
+    tone = (item.label == "scale" and item.id != "type") or (item.label == "skin" and item.said not in ("skin", "skinned"))
+    return "tone" if tone else None
+
+
+def excepted(items: list[Item]) -> None:
+    """ "every tone except black": take what is negated out of the values named as a whole."""
+    for item in items:
+        if item.is_value and not item.negated and len(item.values) > 1:
+            out = {x for i in items if i.negated and i.label == item.label for x in i.values}
+            if left := [x for x in item.values if x not in out]:
+                item.id = "|".join(left)

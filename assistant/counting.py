@@ -1,0 +1,234 @@
+"""What a number counts: images, lesions in one image, or nothing; or which image it points at.
+
+The words around a number decide: a unit after it ("35 years", "9 am"), a noun before it ("slide 5", "image 2"), the noun
+that it counts ("3 severe eczema images", "a picture of three moles").
+"""
+
+from __future__ import annotations
+
+from assistant.items import Item, id_at, label_at, next_index, prev_index, said_at
+from assistant.vocabulary import words
+
+#: Labels that stand between a number and the noun it counts ("3 severe brown eczema images").
+_ADJECTIVES = frozenset({
+    "tone", "severity", "size", "rash", "area", "skin", "side", "adverb", "word", "generic_rash", "descriptor", "people",
+})  # fmt: skip
+_RASHES = ("rash", "generic_rash")
+_PLACE = ("on", "in", "with", "at")
+#: As many images as can be pointed at in one go.
+_MANY = 20
+
+
+def classify(items: list[Item]) -> None:
+    """Turn every number and quantity into ``count``, ``number_of_lesions``, ``target``, or a ``figure`` without meaning."""
+    for k, item in enumerate(items):
+        if item.label == "ordinal":
+            _ordinal(items, k)
+        elif item.label == "add" and item.id == "one" and label_at(items, k + 1) != "number" and any(i.label == "rash" for i in items[:k]):
+            item.become("count")  # "eczema on the elbow and another on the knee"
+            item.number = 1.0
+        elif item.label == "quantity":
+            item.number = float(item.id)
+            item.become(*_role(items, k))
+        elif item.label == "number" and item.number is not None:
+            item.become(*_role(items, k))
+    _larger_of_two(items)
+    for k, item in enumerate(items):
+        if item.label == "image":
+            _image_noun(items, k)
+
+
+def _role(items: list[Item], k: int) -> tuple[str, str]:
+    """(label, id) of the number at ``k``."""
+    if label_at(items, k + 1) == "unit" and id_at(items, k + 1) in ("after", "both"):
+        items[k + 1].drop()
+        return "figure", ""
+    if _is_figure(items, k):
+        return "figure", ""
+    if _is_target(items, k):
+        return "target", ""
+    if said_at(items, k + 1) == "of" and said_at(items, k + 2) in ("them", "these", "those", "which") and any(i.label == "count" for i in items[:k]):
+        return "count", "part"
+    noun = label_at(items, _noun(items, k))
+    if noun == "image":
+        return "count", ""
+    if noun == "lesion" or (noun in _RASHES and _in_one_image(items, k)):
+        return "number_of_lesions", "single" if items[k].number == 1 else "multiple"
+    if not noun and _is_pronoun(items, k):
+        return "adverb", ""
+    if not noun and said_at(items, k - 1) in ("at", "in", "by", "on") and label_at(items, k + 1) not in ("image", "people", "rash", "add"):
+        return "figure", ""
+    return "count", ""
+
+
+# --- numbers that count nothing
+
+
+def _is_figure(items: list[Item], k: int) -> bool:
+    before = label_at(items, k - 1)
+    if before == "scale" or (before == "unit" and id_at(items, k - 1) in ("before", "both")):
+        return True  # "slide 5"
+    if before == "negate" and said_at(items, k - 1) in ("instead of", "rather than", "not"):
+        return True  # "five instead of three"
+    if said_at(items, k - 1) in ("and", "to", "-") and label_at(items, k - 2) == "figure" and _noun(items, k) is None:
+        return True  # "slides 3 and 4"
+    return _is_age(items, k) or _is_digit(items, k)
+
+
+def _is_age(items: list[Item], k: int) -> bool:
+    """A number that ends "the patient is 28"."""
+    who = label_at(items, k - 2) == "people" or said_at(items, k - 2) in ("he", "she")
+    return who and said_at(items, k - 1) in ("is", "was", "'s", "turned") and label_at(items, k + 1) in ("", "conj")
+
+
+def _is_digit(items: list[Item], k: int) -> bool:
+    """A number that says which finger or toe ("fingers 2 to 4")."""
+    j = prev_index(items, k, ("range", "conj", "figure"))
+    site = id_at(items, j).endswith(("fingers", "toes", "nail")) and label_at(items, j) == "area"
+    joined = all(label_at(items, i) == "figure" or items[i].said in ("to", "-", "and", "or") for i in range((j or 0) + 1, k))
+    return site and joined and items[k].label == "number" and not _counts_images(items, k) and label_at(items, k + 1) in ("", "conj", "range", "adverb")
+
+
+def _is_pronoun(items: list[Item], k: int) -> bool:
+    """ "one" that stands for an image ("the black one", "this one")."""
+    before = ("tone", "severity", "size", "ordinal", "area", "each")
+    return items[k].said == "one" and (
+        label_at(items, k - 1) in before or said_at(items, k - 1) in ("this", "that", "the", "which", "same") or said_at(items, k - 2) == "the"
+    )
+
+
+# --- numbers that point at an image
+
+
+def _is_target(items: list[Item], k: int) -> bool:
+    """ "number 3", "image 2", "pictures 2 and 4"."""
+    if _counts_images(items, k):
+        return False
+    before = label_at(items, k - 1)
+    if before == "target_noun":
+        return True
+    if before == "image" and id_at(items, k - 1) == "one":
+        return items[k].said != "one" or (k > 1 and said_at(items, k - 2) not in ("a", "an"))
+    if before == "image":
+        return label_at(items, k - 2) != "count" and items[k].number <= _MANY and label_at(items, k + 1) in ("conj", "", "adverb", "range")
+    if before in ("target", "conj") and label_at(items, prev_index(items, k, ("adverb", "conj", "side"))) == "target":
+        return label_at(items, k + 1) not in ("adverb", "rash") or said_at(items, k + 1) in _PLACE
+    return False
+
+
+def _ordinal(items: list[Item], k: int) -> None:
+    """ "the second one", "the last two images", "2nd": a pointer at an image; "the second toe" is none."""
+    item, n = items[k], int(items[k].id)
+    if label_at(items, k + 1) == "number" and said_at(items, k + 1) != "one":
+        _several(items, k, n)
+        return
+    after, said, before = label_at(items, k + 1), said_at(items, k + 1), said_at(items, k - 1)
+    alone = after == "" or said in ("?", ".", "!")
+    noun = said in ("one", "ones") or (after == "image" and id_at(items, k + 1) == "one")
+    joined = after == "conj" and any(i.label == "ordinal" for i in items[k + 2 : k + 4]) and label_at(items, k - 1) not in ("word", "area")
+    noun_left_out = (
+        before in ("the", "and", ",")
+        and after in ("adverb", "conj", "modify", "ordinal")
+        and said in (*_PLACE, "but", "and", "to", ",", "instead", "now")
+    )
+    described = before == "the" and after in ("tone", "rash", "darker") and n != -1 and label_at(items, k + 2) != "image"
+    if alone or noun or joined or noun_left_out or described:
+        item.become("target")
+        item.number = float(n)
+        if noun:
+            items[k + 1].drop()
+
+
+def _several(items: list[Item], k: int, n: int) -> None:
+    """ "the first two", "the last three images"."""
+    count = int(items[k + 1].number or 0)
+    if abs(n) == 1 and 0 < count <= _MANY:
+        items[k].become("target", "|".join(str(i) for i in (range(1, count + 1) if n == 1 else range(-count, 0))))
+        items[k + 1].drop()
+        items[k + 1].number = None
+        if label_at(items, k + 2) == "image":
+            items[k + 2].drop()
+
+
+# --- what is counted
+
+
+def _noun(items: list[Item], k: int) -> int | None:
+    """Index of the noun that a number counts: an image, person, lesion or rash reached through adjectives only."""
+    rash = None
+    for j in range(k + 1, min(k + 9, len(items))):
+        label, said = items[j].label, items[j].said
+        if label == "image":
+            return j
+        if label in ("people", "lesion") and (rash is None or label == "lesion"):
+            return j + 1 if label_at(items, j + 1) == "image" and (rash is not None or label == "people") else j
+        if label in _RASHES:
+            rash = j if rash is None else rash
+        elif label == "adverb" and said == "of" and rash is None:
+            inner = next_index(items, j, ("adverb", "severity", "size", "tone", "word"))
+            return inner if label_at(items, inner) == "lesion" else None
+        elif label == "adverb" and said in (*_PLACE, "of", "for", "is", "are", "showing", "'s"):
+            break
+        elif label not in _ADJECTIVES and id_at(items, j) != "more":
+            break
+    return rash
+
+
+def _counts_images(items: list[Item], k: int) -> bool:
+    return label_at(items, _noun(items, k)) == "image"
+
+
+def _in_one_image(items: list[Item], k: int) -> bool:
+    """Whether what is counted lies in a picture that is named ("a picture of three moles", "five warts in one picture")."""
+    for j in range(k - 1, -1, -1):
+        if items[j].label == "image":
+            return True
+        if items[j].id == "stop" and items[j].label == "conj":
+            return False
+    later = next((j for j in range(k + 2, len(items)) if items[j].label == "image" and items[j].id == "one"), None)
+    return later is not None and any(i.said in ("in", "on", "within", "into") for i in items[max(k, later - 3) : later])
+
+
+def _larger_of_two(items: list[Item]) -> None:
+    """ "two or three images", "2-4 images": the larger number is meant."""
+    for a, join, b in zip(items, items[1:], items[2:], strict=False):
+        if a.label == b.label == "count" and a.number is not None and b.number is not None and (join.label == "range" or join.said == "or"):
+            a.become("figure")
+            join.drop()
+
+
+# --- nouns for images
+
+
+def _image_noun(items: list[Item], k: int) -> None:
+    """A noun without a number: "a picture" counts 1, "pictures" 3; "the images" refers back."""
+    item = items[k]
+    if _counted(items, k):
+        return
+    if label_at(items, k + 1) == "target":
+        item.drop()  # "image 2"
+        return
+    j = prev_index(items, k, _ADJECTIVES - {"adverb"})
+    before = items[j] if j is not None else Item("", "", "")
+    if before.label == "negate" and label_at(items, k + 1) == "adverb" and said_at(items, k + 1) in ("of", "with", "on"):
+        item.drop()  # "no images of the face": the face is not wanted
+    elif before.said in words("pointing") or before.label in ("each", "target") or (before.label == "modify" and before.id in ("same", "pronoun")):
+        return
+    elif before.label == "number" and not before.negated:
+        before.become("count")  # "a single picture", "many pictures"
+        before.number = 1.0 if before.said == "single" or item.id == "one" else 3.0
+    else:
+        item.number = 1.0 if item.id == "one" else 3.0
+        item.become("count", "noun")
+
+
+def _counted(items: list[Item], k: int) -> bool:
+    """Whether a count stands before this noun, with only adjectives, "of" and collection words between."""
+    for j in range(k - 1, max(-1, k - 10), -1):
+        item = items[j]
+        if item.label == "count" or (item.label == "add" and item.id == "one"):
+            return True
+        between = item.label in _ADJECTIVES or item.label in ("collection", "add", "number") or (item.label == "conj" and item.id != "stop")
+        if not between or item.said in _PLACE:
+            return False
+    return False

@@ -1,0 +1,66 @@
+"""What cannot be drawn as said, and words that were not understood."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from assistant.items import Item, label_at, said_at
+from assistant.typos import is_english
+from assistant.vocabulary import words
+
+#: Last code point of Latin letters with their European accents (Latin Extended-B).
+_LATIN = 0x24F
+
+
+def count_problems(items: list[Item]) -> list[str]:
+    """ "count_zero", "count_negative", "count_fraction"; "no pictures" becomes a count of zero."""
+    found = []
+    for k, item in enumerate(items):
+        if item.label != "count" or item.number is None:
+            continue
+        if item.id == "noun" and said_at(items, k - 1) in ("no", "zero"):
+            item.number = 0.0
+        if item.number == 0:
+            found.append("count_zero")
+        elif item.number < 0:
+            found.append("count_negative")
+        elif item.number != int(item.number):
+            found.append("count_fraction")
+    return found
+
+
+def contradictions(items: list[Item]) -> list[str]:
+    """Two values side by side that exclude each other ("fair black skin"), or a word whose place is elsewhere."""
+    found = []
+    elsewhere = any(i.label == "area" and not i.implied and not i.negated for i in items)
+    if elsewhere and sum(i.label == "rash" for i in items) == 1 and any(i.label == "area" and i.implied for i in items):
+        found.append("contradiction:area")  # "scalp ringworm on the foot"
+    for a, b in pairwise(items):
+        plain = not (a.hint or b.hint or a.negated or b.negated)
+        if plain and a.label == b.label and a.label in ("tone", "severity", "size", "number") and a.id != b.id:
+            found.append(f"contradiction:{a.label}")
+    return found
+
+
+def foreign(items: list[Item], text: str) -> bool:
+    """Whether a text is mostly in another script, or has more of other languages' small words than English ones."""
+    letters = [c for c in text if c.isalpha()]
+    if letters and sum(ord(c) > _LATIN for c in letters) > len(letters) / 2:
+        return True
+    strange = sum(i.label == "word" and i.said in words("foreign") for i in items)
+    english = sum(i.label in ("adverb", "request", "conj", "modify") and i.text.isalpha() and i.said not in words("foreign") for i in items)
+    return strange >= 2 and strange > english
+
+
+def ignored(items: list[Item]) -> tuple[str, ...]:
+    """Words not understood that look as if they mattered: describing a rash or a place, or in no dictionary."""
+    out = []
+    for k, item in enumerate(items):
+        if item.label == "descriptor":
+            time_left = item.said == "left" and label_at(items, k - 2) == "figure"  # "15 minutes left"
+            out += [] if time_left else [item.text]
+        elif item.label == "word" and item.text.isalpha() and len(item.text) > 3:
+            described = label_at(items, k + 1) in ("rash", "lesion", "generic_rash", "area", "skin")
+            if (described and item.said.endswith(tuple(words("adjective_ending")))) or not is_english(item.text):
+                out.append(item.text)
+    return tuple(dict.fromkeys(out))

@@ -1,0 +1,82 @@
+"""Skin tones given by number: Fitzpatrick types and steps of the Monk scale."""
+
+from __future__ import annotations
+
+from assistant.items import Item, label_at
+from assistant.numbers import numeral
+from assistant.vocabulary import Vocabulary, words
+
+
+def scale_steps(v: Vocabulary) -> dict[tuple[str, int], str]:
+    """("fitzpatrick" | "monk", step) → tone."""
+    entries = v.entries["tone"].values()
+    steps = {("fitzpatrick", n): e.name for n, e in enumerate(entries, 1)}
+    return steps | {("monk", n): e.name for e in entries for n in e.monk}
+
+
+def read_scales(items: list[Item], tones: dict[tuple[str, int], str]) -> list[Item]:
+    """Replace "Fitzpatrick types II to IV", "phototype 3", "type V skin", "Monk 7 and 9" by tone items.
+
+    ``tones`` as :func:`scale_steps` gives it. A range names every tone between its ends.
+    """
+    out: list[Item] = []
+    k = 0
+    while k < len(items):
+        steps, end = _steps_of(items, k)
+        names = dict.fromkeys(tones[s] for s in steps if s in tones)
+        if names:
+            out.append(Item("tone", "|".join(names), " ".join(i.text for i in items[k:end])))
+            k = end
+        else:
+            out.append(items[k])
+            k += 1
+    return out
+
+
+def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:
+    """Steps that the scale at ``k`` is followed by, and where they end; none when there is no scale."""
+    item = items[k]
+    if item.label != "scale" and not (item.label == "skin" and "skin" in item.said):
+        return [], k
+    scale = "monk" if item.id == "monk" else "fitzpatrick"
+    j = k + 1
+    while j < len(items) and (items[j].label in ("scale", "skin") or items[j].said in words("before_type")):
+        scale = "monk" if items[j].id == "monk" else scale
+        j += 1
+    steps, end = _numerals(items, j, 10 if scale == "monk" else 6)
+    around = {i.said for i in (*items[max(k - 1, 0) : k], *items[end : end + 1])}
+    other = item.id == "type" and around & words("other_types")
+    if other or (item.label == "skin" and label_at(items, end) in ("image", "unit")):
+        return [], k
+    return [(scale, s) for s in steps], end
+
+
+def _numerals(items: list[Item], j: int, top: int) -> tuple[list[int], int]:
+    """Numerals from ``j`` on ("II, III and V", "2 to 4", "IV-VI"), and where they end.
+
+    All are written alike (in "type V, 5 pictures" the 5 is no type), and a number of images is none.
+    """
+    steps: list[int] = []
+    end, span = j, False
+    while j < len(items):
+        value = numeral(items[j])
+        alike = not steps or items[j].text.isdigit() == items[end - 1].text.isdigit()
+        if value is None or not 1 <= value <= top or not alike or label_at(items, j + 1) == "image":
+            break
+        if steps and span:
+            down = value < steps[-1]
+            steps += range(steps[-1] - 1, value - 1, -1) if down else range(steps[-1] + 1, value + 1)
+        else:
+            steps.append(value)
+        end = j = j + 1
+        span = False
+        while j < len(items) and _joins(items[j]):
+            span = span or items[j].label == "range"
+            j += 1
+        if j == end:
+            break
+    return steps, end
+
+
+def _joins(item: Item) -> bool:
+    return item.label in ("conj", "range", "adverb", "scale") and item.id != "stop" and item.said not in ("on", "of", "in", "at")
