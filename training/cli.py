@@ -83,3 +83,25 @@ def assemble(recipe: Recipe = RECIPES / "assemble.yaml") -> None:
     from training.assemble import assemble as put_together
 
     typer.echo(put_together(read_recipe(recipe, AssembleRecipe)))
+
+
+@app.command(name="all")
+def everything(
+    minutes: Annotated[float, typer.Option(min=0.01, help="Training time in all; drawing the phantoms comes on top.")] = 240,
+    phantoms: Annotated[int, typer.Option(min=1, help="Images to draw and learn from.")] = 30_000,
+    root: Annotated[Path, typer.Option("--runs", help="Folder for data, runs and the finished checkpoint.")] = Path("runs/all"),
+    recipes: Annotated[Path, typer.Option(help="Folder with autoencoder, sharpen, clip, unet and assemble .yaml.")] = RECIPES,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+) -> None:
+    """Draw the phantoms, train every part, assemble the checkpoint, draw its contact sheets.
+
+    The same command goes on where it was stopped. On a data-centre GPU:
+    script2skin train all --minutes 40 --recipes training/recipes/gpu
+    On several: torchrun --nproc-per-node 8 .venv/bin/script2skin train all ...
+    """
+    from training.everything import STEPS
+    from training.everything import everything as run_all
+
+    names = (*STEPS, "assemble")
+    values = {name: yaml.safe_load((recipes / f"{name}.yaml").read_text(encoding="utf-8")) for name in names}
+    typer.echo(run_all(values, minutes, phantoms, device, root))

@@ -17,7 +17,7 @@ from PIL import Image
 from pydantic import Field
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
-from training import plots
+from training import parallel, plots
 from training.autoencoder import Source, gather
 from training.dataset import Record, fingerprint
 from training.run import Run, Schedule, StepRandom, Strict, pick_device
@@ -128,7 +128,9 @@ def train(recipe: ClipRecipe) -> Run:
         still = [name for name, value in model.named_parameters() if torch.equal(value, before[name])]
         if still:
             raise RuntimeError(f"{len(still)} weights did not move in training, among them {still[0]}.")
-        export(model, tokenizer, recipe.run / "final")
+        with parallel.one_after_another():
+            if not run.rank:
+                export(model, tokenizer, recipe.run / "final")
     return run
 
 

@@ -45,11 +45,17 @@ def agreed(values: list[float], device: torch.device) -> list[float]:
     return shared.tolist()
 
 
+def meet() -> None:
+    """Wait here until every process has come."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
 @contextmanager
 def one_after_another() -> Iterator[None]:
     """Process 0 goes first, alone, so that the others find its files."""
     if rank() != 0:
-        dist.barrier()
+        meet()
     yield
-    if rank() == 0 and dist.is_initialized():
-        dist.barrier()
+    if rank() == 0:
+        meet()

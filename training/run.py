@@ -147,6 +147,7 @@ class Run:
             self._log(window)
         if not self.rank:
             self.checkpoint(validate)
+        parallel.meet()
 
     def _goes_on(self, stopped: bool) -> bool:
         going = self.schedule.progress(self.step, self.seconds) < 1 and not stopped
