@@ -143,6 +143,8 @@ def sidebar(chat: Chat) -> None:
 
 def past_conversations(chat: Chat) -> None:
     headlines = chats().headlines()
+    if chats().trouble:
+        st.warning(plain(chats().trouble))
     if not headlines:
         return
     st.caption("Conversations")
@@ -365,6 +367,11 @@ def zoom(chat: Chat, saved: SavedTurn, first: int) -> None:
     image = saved.images[at]
     st.image(chat.png(image) or b"", width="stretch")
     legend(saved.turn.requests[image.request], image.seed, image.details.get("measured_tone"))
+    model, sampling = image.details["model"], image.details["sampling"]
+    st.caption(
+        plain(f"Model {model['name']}, {sampling['steps']} steps, guidance {sampling['guidance_scale']:g}")
+        + f" · image {at + 1} of {len(saved.images)}"
+    )
     with st.container(horizontal=True):
         for name, icon, step in (("Previous", ":material/chevron_left:", -1), ("Next", ":material/chevron_right:", 1)):
             if st.button(name, icon=icon, disabled=not 0 <= at + step < len(saved.images), key=f"{name}-{saved.id}"):

@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 #: No sandbox, because tests may run as root; the rest keeps Chromium from calling its maker.
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def chromium() -> str | None:
@@ -57,8 +63,17 @@ class Server:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
-            + ["--server.headless", "true", "--server.port", str(self.port)],
+            [
+                sys.executable,
+                "-m",
+                "streamlit",
+                "run",
+                "streamlit_app.py",
+                "--server.headless",
+                "true",
+                "--server.port",
+                str(self.port),
+            ],
             cwd=ROOT,
             env=self._environment,
             stdout=subprocess.DEVNULL,
@@ -78,8 +93,12 @@ class Server:
         self._process.terminate()
         self._process.wait(30)
 
-    def restart(self) -> None:
-        self.stop()
+    def restart(self, crash: bool = False) -> None:
+        if crash:
+            self._process.kill()
+            self._process.wait()
+        else:
+            self.stop()
         self.start()
 
 

@@ -229,13 +229,15 @@ def test_a_locked_and_a_newer_database_are_one_sentence_each(page):
     file = sqlite3.connect(settings().home / "conversations.db", isolation_level=None)
     file.execute("BEGIN IMMEDIATE")
     drawn(say(at, "now on black skin"))
-    assert "locked by another program" in at.warning[-1].value
+    assert "locked by another program" in at.main.warning[-1].value
     assert len(at.get("image")) == 6
     file.execute("INSERT INTO schema_version VALUES (99)")
     file.execute("COMMIT")
     st.cache_resource.clear()
-    at = drawn(say(page(), SENTENCE))
-    assert "newer Script2Skin" in at.warning[-1].value
+    at = page()
+    assert "newer Script2Skin" in at.sidebar.warning[0].value
+    drawn(say(at, SENTENCE))
+    assert "newer Script2Skin" in at.main.warning[-1].value
     assert len(at.get("image")) == 3
 
 

@@ -81,13 +81,17 @@ def test_a_click_on_a_suggestion_draws(page):
     chromium.settle(page, 3)
 
 
-def test_stop_then_the_rest(page):
+def draw_slowly(page) -> None:
     page.get_by_text("How images are drawn").click()
     steps = page.get_by_role("spinbutton", name="Steps")
-    steps.fill("300")
+    steps.fill("100")
     steps.press("Enter")
+
+
+def test_stop_then_the_rest(page):
+    draw_slowly(page)
     chromium.say(page, "ten images of acne on the face on brown skin")
-    page.get_by_test_id("stImage").first.wait_for(timeout=90_000)
+    page.get_by_test_id("stImage").first.wait_for(timeout=150_000)
     page.get_by_role("button", name="Stop").click()
     said = page.get_by_text(re.compile(r"\d+ of 10 images are missing"))
     said.wait_for(timeout=30_000)
@@ -95,6 +99,21 @@ def test_stop_then_the_rest(page):
     chromium.settle(page, 10 - missing)
     assert 1 <= missing <= 9
     assert page.get_by_role("button", name="Draw the rest").is_visible()
+
+
+def test_a_drawing_that_a_crash_cut_short_can_be_taken_up(page, server):
+    draw_slowly(page)
+    chromium.say(page, "ten images of acne on the face on brown skin")
+    page.get_by_test_id("stImage").first.wait_for(timeout=150_000)
+    server.restart(crash=True)
+    page.goto(page.url)
+    page.get_by_text("Script2Skin was closed during this drawing").wait_for()
+    finished = page.get_by_test_id("stImage").count()
+    assert finished >= 1
+    page.get_by_role("button", name="Draw the rest").click()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_text("You stopped this drawing").wait_for(timeout=150_000)
+    assert page.get_by_test_id("stImage").count() >= finished
 
 
 def test_zoom_and_download_with_the_original_bytes(page, tmp_path):
@@ -120,7 +139,7 @@ def test_zoom_and_download_with_the_original_bytes(page, tmp_path):
     dialog.get_by_role("button", name="Next").click()
     dialog.get_by_text(f"seed {record['seed'] + 1}").wait_for()
     picture = dialog.get_by_role("img").bounding_box()
-    assert 0 <= picture["y"] and picture["y"] + picture["height"] <= 900
+    assert picture["y"] >= 0 and picture["y"] + picture["height"] <= 900
 
 
 def test_user_text_is_never_rendered(page):
@@ -142,7 +161,7 @@ def test_every_width_is_usable(page, width, height):
     chromium.settle(page, 6)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sizes = [image.bounding_box() for image in page.get_by_test_id("stImage").locator("img").all()]
-    assert all(130 <= size["width"] <= 420 and 0 <= size["x"] and size["x"] + size["width"] <= width for size in sizes)
+    assert all(130 <= size["width"] <= 420 and size["x"] >= 0 and size["x"] + size["width"] <= width for size in sizes)
     assert page.get_by_test_id("stChatInputTextArea").is_visible()
     assert page.get_by_text("must not be used for diagnosis").last.is_visible()
 
