@@ -7,6 +7,7 @@ patches; in "fair skin: acne on the face and eczema on the hand" the tone is sha
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from assistant.items import Item
 from assistant.schema import Patch
@@ -143,7 +144,7 @@ def _share(parts: list[Clause]) -> None:
     first, last = parts[0], parts[-1]
     if len(parts) < 2:
         return
-    for before, here in zip(parts, parts[1:], strict=False):
+    for before, here in pairwise(parts):
         own_rash = "rash" in here.slots
         for slot in ("rash", "area", "tone", "severity", "size", "number"):
             if slot in here.slots or slot not in before.slots:

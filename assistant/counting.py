@@ -212,9 +212,10 @@ def _image_noun(items: list[Item], k: int) -> None:
     before = items[j] if j is not None else Item("", "", "")
     if before.label == "negate" and label_at(items, k + 1) == "adverb" and said_at(items, k + 1) in ("of", "with", "on"):
         item.drop()  # "no images of the face": the face is not wanted
-    elif before.said in words("pointing") or before.label in ("each", "target") or (before.label == "modify" and before.id in ("same", "pronoun")):
         return
-    elif before.label == "number" and not before.negated:
+    if before.said in words("pointing") or before.label in ("each", "target") or (before.label == "modify" and before.id in ("same", "pronoun")):
+        return
+    if before.label == "number" and not before.negated:
         before.become("count")  # "a single picture", "many pictures"
         before.number = 1.0 if before.said == "single" or item.id == "one" else 3.0
     else:

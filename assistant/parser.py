@@ -12,7 +12,7 @@ import re
 import sys
 from functools import lru_cache
 
-from assistant import intents
+from assistant import intents, modes
 from assistant.clauses import patches as read_patches
 from assistant.context import ambiguous, excepted, implied_places, ranges, weak_values, wholes
 from assistant.counting import classify
@@ -23,6 +23,7 @@ from assistant.normalise import Clean, normalise
 from assistant.numbers import merge_numbers
 from assistant.scales import read_scales, scale_steps
 from assistant.schema import ParsedTurn
+from assistant.sentence import Sentence
 from assistant.typos import Repair
 from assistant.vocabulary import SLOTS, Vocabulary, vocabulary
 
@@ -93,24 +94,25 @@ class Parser:
             problems.append("other_language")
         items = self._resolve(items)
         unknown = tuple(dict.fromkeys((i.label[8:], i.text, i.id or None) for i in items if i.label.startswith("outside_") and not i.negated))
-        targets = intents.targets(items)
         problems += count_problems(items) + contradictions(items)
-        patches = read_patches(items)
-        intent, topic = intents.intent(items, patches, unknown, targets)
-        if "other_language" in problems and not any(getattr(p, s) for p in patches for s in SLOTS):
+        sentence = Sentence(items, read_patches(items), unknown, modes.targets(items))
+        intent, topic = intents.intent(sentence)
+        patches = sentence.patches
+        if "other_language" in problems and not sentence.named:
             intent, patches = "empty", ()
+        request = intent == "request"
         return ParsedTurn(
             text=text,
             intent=intent,
             patches=patches,
-            mode=intents.mode(items, patches, unknown, targets) if intent == "request" else "new",
-            targets=targets,
+            mode=modes.mode(sentence) if request else "new",
+            first=modes.first(items) if request else None,
+            targets=sentence.targets,
             repaired=repaired,
-            ignored=tuple(dict.fromkeys((*sides, *ignored(items)))) if intent == "request" else (),
+            ignored=tuple(dict.fromkeys((*sides, *ignored(items)))) if request else (),
             unknown=unknown,
             problems=tuple(dict.fromkeys(problems)),
             topic=topic,
-            first=intents.first(items) if intent == "request" else None,
         )
 
     def _plain_sites(self, clean: Clean) -> tuple[Clean, tuple[str, ...]]:

@@ -33,13 +33,16 @@ class Patch(BaseModel):
     severity: tuple[str, ...] = ()
     size: tuple[str, ...] = ()
     number: tuple[str, ...] = ()
-    #: Number of images asked for; ``each`` says whether it holds for every combination or is shared out.
+    #: Number of images asked for (always > 0). With ``each`` ("each", "apiece", "per tone", "for every tone") it holds for
+    #: every combination, else it is shared out. Said once for several clauses, the parser has already shared it out over
+    #: their patches. Not set when no number and no noun for images was said; "a picture" is 1, "pictures" 3.
     count: int | None = None
     each: bool = False
-    #: Steps along the ordered scale: tone "darker" = +1 (towards VI), severity "milder" = -1.
+    #: Steps along the ordered scale: tone "darker" = +1 (towards VI), severity "milder" = -1; "two shades darker", "much darker" = +2.
     tone_step: int = 0
     severity_step: int = 0
-    #: Values that were named in order to be left out ("not on the face"), slot → canonical names.
+    #: Values that were named in order to be left out ("not on the face", "psoriasis instead of eczema"), slot → canonical
+    #: names. They are never in the slot itself ("every tone except black" has the other five and black here).
     excluded: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     def mentions(self, slot: str) -> bool:
@@ -68,10 +71,13 @@ class ParsedTurn(BaseModel):
 
     text: str
     intent: Intent
-    #: One patch a clause, in the order said; a lone follow-up has one patch; may be empty.
+    #: One patch a clause, in the order said; a lone follow-up has one patch; may be empty ("the same again"). Values that
+    #: several clauses share are in each of them. Also filled for questions and refusals, with what was named there.
     patches: tuple[Patch, ...] = ()
-    #: "new": complete request by its wording ("show me …"); "modify": "now …", "same but …", "make it …";
-    #: "add": "another two", "one more", "also …"; "compare": keep the last and draw beside it.
+    #: Of a request. "new": complete by its wording (a rash with a verb, a noun for images, a place or a tone); "modify":
+    #: "now …", "same but …", "make it …", or only a fragment ("psoriasis", "on the knee", "4"); "add": "another two", "one
+    #: more", "also …", "try again"; "compare": keep the last and draw beside it ("compare with psoriasis"). A comparison
+    #: that names both sides is "new" ("eczema vs psoriasis") or "modify" ("compare fair and black skin").
     mode: Literal["new", "modify", "add", "compare"] = "new"
     #: A command to carry out before the patches: "start over with psoriasis" (reset), "undo that and show the knee" (undo).
     first: Literal["undo", "reset"] | None = None
@@ -79,13 +85,18 @@ class ParsedTurn(BaseModel):
     targets: tuple[int, ...] = ()
     #: Corrections by typo repair, (as typed, read as).
     repaired: tuple[tuple[str, str], ...] = ()
-    #: Words not understood that look as if they mattered.
+    #: Words not understood that look as if they mattered, as typed: descriptions that no slot holds ("crusted", "left",
+    #: "dermoscopic"), and words in no dictionary. Only for requests.
     ignored: tuple[str, ...] = ()
     #: Rash-like or place-like words outside the vocabulary ("measles", "tongue"), (slot, as typed, nearest canonical or None).
+    #: They fill no slot.
     unknown: tuple[tuple[str, str, str | None], ...] = ()
-    #: Reasons to refuse or ask that the parser can see: "count_zero", "count_negative", "count_fraction", "too_long", "other_language", "contradiction:tone", …
+    #: Reasons to ask that the parser can see: "count_zero", "count_negative", "count_fraction" (the count is then not set),
+    #: "too_long" (more than ``normalise.MAX_CHARS``; the beginning was read), "other_language" (intent "empty" unless values
+    #: were read), "contradiction:SLOT" for tone, severity, size, number ("fair black skin") and area ("scalp ringworm on the foot").
     problems: tuple[str, ...] = ()
-    #: For a question: what is asked ("appearance", "site", "tone", "cause", "vocabulary", …).
+    #: For a question: "appearance", "site", "cause", "contagion", "difference", "definition", "vocabulary" or "person_have" (who
+    #: gets it, how common); for social: "greeting", "thanks", "bye", "praise", "yes", "no", "sorry"; for diagnosis: "identify" or "treatment".
     topic: str | None = None
 
 

@@ -1,0 +1,67 @@
+"""How a request relates to the one before it: new, a change, more of it, or beside it; and which images it points at."""
+
+from __future__ import annotations
+
+from assistant.items import Item, label_at, said_at
+from assistant.sentence import Sentence
+
+
+def mode(s: Sentence) -> str:
+    """"new", "modify", "add" or "compare"; see :class:`assistant.schema.ParsedTurn`."""
+    rash = any(p.rash for p in s.patches) or any(slot == "rash" for slot, *_ in s.unknown)
+    rest = any(p.mentions("area") or p.mentions("tone") for p in s.patches) or any(slot == "area" for slot, *_ in s.unknown)
+    if "compare" in s.labels:
+        return _comparison(s, rash)
+    if s.has("modify", "same", "again", "would", "instead") or s.targets:
+        return "add" if s.has("add", "one", "more") else "modify"
+    if _adds(s, complete=rash and rest):
+        return "add"
+    if s.has("modify", "pronoun") and not rash:
+        return "modify"
+    if s.has("modify", "change") and not (rash and rest and s.asks):
+        return "modify"
+    if not rash:
+        return "new" if s.asks and "generic_rash" in s.labels and "modify" not in s.labels else "modify"
+    if s.has("modify", "now") or label_at(s.items, 0) == "conj":
+        return "new" if s.asks else "modify"
+    if any(p.excluded.get("rash") for p in s.patches):
+        return "modify"
+    return "new" if rest or s.asks or s.labels & {"image", "count"} else "modify"
+
+
+def _comparison(s: Sentence, rash: bool) -> str:
+    """ "compare with psoriasis" keeps the last request; "compare eczema and psoriasis" names both sides itself."""
+    k = s.index("compare") + 1
+    with_last = label_at(s.items, k) in ("adverb", "range", "modify") and said_at(s.items, k) in ("with", "to", "against", "it", "this", "that")
+    both = len(s.patches) > 1 or any(len(getattr(p, slot)) > 1 for p in s.patches for slot in ("rash", "area", "tone", "severity"))
+    if with_last or not both:
+        return "compare"
+    return "new" if rash else "modify"
+
+
+def _adds(s: Sentence, complete: bool) -> bool:
+    """ "another two", "also on the knee"; not "not only … but also", nor "also" inside a complete request."""
+    adds = [i for i in s.of("add") if not (i.id == "also" and s.has("negate", "pseudo"))]
+    aside = complete and s.asks and all(i.id == "also" for i in adds) and not (adds and adds[0] is s.items[0])
+    return bool(adds) and not aside
+
+
+def first(items: list[Item]) -> str | None:
+    """A command to carry out before the request: "start over with psoriasis", "undo that and show the knee"."""
+    return next((i.label for i in items if i.label in ("reset", "undo") and "mind" not in i.said), None)
+
+
+def targets(items: list[Item]) -> tuple[int, ...]:
+    """1-based images pointed at; negative ones count from the end."""
+    found: list[int] = []
+    for k, item in enumerate(items):
+        if item.label != "target":
+            continue
+        if item.id:
+            found += [int(n) for n in item.id.split("|")]
+        elif item.number is not None:
+            n = int(item.number)
+            if found and label_at(items, k - 1) == "range" and found[-1] > 0:
+                found += range(found[-1] + 1, n)
+            found.append(n)
+    return tuple(dict.fromkeys(n for n in found if n))
