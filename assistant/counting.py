@@ -66,8 +66,9 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
 
 def _is_figure(items: list[Item], k: int) -> bool:
     before = label_at(items, k - 1)
-    if before == "scale" or (before == "unit" and id_at(items, k - 1) in ("before", "both")):
-        return True  # "slide 5"
+    pointed = before == "unit" and id_at(items, k - 1) in ("before", "both")
+    if before == "scale" or (pointed and label_at(items, k + 1) != "image"):
+        return True  # "slide 5", but not "show my class two pictures"
     if before == "negate" and said_at(items, k - 1) in ("instead of", "rather than", "not"):
         return True  # "five instead of three"
     if said_at(items, k - 1) in ("and", "to", "-") and label_at(items, k - 2) == "figure" and _noun(items, k) is None:
@@ -167,9 +168,9 @@ def _noun(items: list[Item], k: int) -> int | None:
         elif label == "adverb" and said == "of" and rash is None:
             inner = next_index(items, j, ("adverb", "severity", "size", "tone", "word"))
             return inner if label_at(items, inner) == "lesion" else None
-        elif label == "adverb" and said in (*_PLACE, "of", "for", "is", "are", "showing", "'s"):
-            break
-        elif label not in _ADJECTIVES and id_at(items, j) != "more":
+        elif (label == "adverb" and said in (*_PLACE, "of", "for", "is", "are", "showing", "'s")) or (
+            label not in _ADJECTIVES and id_at(items, j) != "more"
+        ):
             break
     return rash
 
