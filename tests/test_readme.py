@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assistant import Conversation
+from generation import find
 from script2skin import app
 
 ROOT = Path(__file__).parents[1]
@@ -25,9 +26,10 @@ def consoles() -> list[tuple[str, str]]:
     return [tuple(part.split("\n", 1)) for part in text.split("$ ")[1:]]
 
 
+@pytest.mark.parametrize("trained", [None, find("embedded").card.trained], ids=["any model", "embedded"])
 @pytest.mark.parametrize("sentence", block("examples"))
-def test_an_example_sentence_is_drawn(sentence):
-    turn = Conversation(seed=1).say(sentence)
+def test_an_example_sentence_is_drawn(sentence, trained):
+    turn = Conversation(seed=1, trained=trained).say(sentence)
     assert turn.act == "generate", turn.reply
     assert turn.requests
     assert not turn.ignored
