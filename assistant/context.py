@@ -140,12 +140,12 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
     slot = "tone" if label_at(items, j) == "skin" else _slot_of(items, j)
     if slot is None:
         return
-    if item.id == "any":
+    if item.id in ("any", "unsay"):
         items[j].become("clear", slot)
         item.drop()
     elif item.id == "various":
-        if slot == "tone":  # all of them, or as many as images were asked for
-            counted = any(i.label == "count" for i in items)
+        if slot == "tone":  # all of them, or as many as images were asked for; "a different tone" is any
+            counted = any(i.label == "count" for i in items) or not items[j].said.endswith("s")
             items[j].become("clear", slot) if counted else items[j].become(slot, "|".join(v.names(slot)))
     elif item.id in ("all", "each") and slot in ("tone", "rash", "area", "severity"):
         items[j].become(slot, "|".join(v.names(slot)))

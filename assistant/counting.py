@@ -49,7 +49,12 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "target", ""
     if said_at(items, k + 1) == "of" and said_at(items, k + 2) in ("them", "these", "those", "which") and any(i.label == "count" for i in items[:k]):
         return "count", "part"
-    noun = label_at(items, _noun(items, k))
+    at = _noun(items, k)
+    noun = label_at(items, at)
+    if noun in ("", "image") and said_at(items, k - 1).split()[-1:] in (["the"], ["these"], ["those"]):
+        if at is not None:
+            items[at].drop()
+        return "adverb", ""  # "the two", "those three images": drawn before
     if noun == "image":
         return "count", ""
     if noun == "lesion" or (noun in _RASHES and _in_one_image(items, k)):
@@ -132,7 +137,7 @@ def _ordinal(items: list[Item], k: int) -> None:
         and after in ("adverb", "conj", "modify", "ordinal")
         and said in (*_PLACE, "but", "and", "to", ",", "instead", "now")
     )
-    described = before == "the" and after in ("tone", "rash", "darker") and n != -1 and label_at(items, k + 2) != "image"
+    described = before == "the" and (after in ("tone", "rash", "darker") or said in ("looks", "is", "was", "seems", "looked")) and n != -1 and label_at(items, k + 2) != "image"
     if alone or noun or joined or noun_left_out or described:
         item.become("target")
         item.number = float(n)

@@ -14,6 +14,8 @@ _EMPTY = frozenset({"adverb", "conj", "idiom", "side", "time", "figure", "unit",
 _COMMANDS = frozenset({"undo", "redo", "reset", "help"})
 #: Topics of questions, the most telling first.
 _TOPICS = ("vocabulary", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
+#: Of several, what is answered: "ok thanks, bye" is a farewell, no consent.
+_SOCIAL = ("no", "bye", "thanks", "sorry", "praise", "greeting", "yes")
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
 
 
@@ -28,7 +30,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     ill = diagnosis(s)
     if ("person" in s.labels or named_person(s.items)) and (s.asks or (s.valued and ill is None)):
         return "person", None
-    if "animal" in s.labels and (s.asks or s.valued):
+    if "other_subject" in s.labels and (s.asks or s.valued):
         return "off_topic", None
     if ill is not None:
         return "diagnosis", ill
@@ -45,7 +47,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
 
 def _command(items: list[Item]) -> str | None:
     """The intent of a sentence that is nothing but a command ("undo", "start over please"); None otherwise."""
-    labels = [i.label for i in items if i.label not in (*_EMPTY, "social", "image")]
+    labels = [i.label for i in items if i.label not in (*_EMPTY, "social", "image") and i.id != "noun"]
     kinds = set(labels) & _COMMANDS
     if len(kinds) == 1 and set(labels) <= kinds | {"modify", "request", "add", "question", "word"} and labels.count("word") <= 1:
         return kinds.pop()
@@ -71,7 +73,7 @@ def _asks_for_something_else(s: Sentence) -> bool:
 
 def _small_talk(s: Sentence) -> tuple[str, str | None]:
     meaningful = [i for i in s.items if i.label not in _EMPTY]
-    social = s.of("social")
+    social = sorted(s.of("social"), key=lambda i: _SOCIAL.index(i.id))
     if s.asks and s.strange:
         return "off_topic", None
     if social and not s.strange:
@@ -148,7 +150,7 @@ def _is_it(items: list[Item]) -> bool:
 
 def question(s: Sentence) -> str | None:
     """The topic asked about; None when it is no question or is best answered by images ("show me what … looks like")."""
-    cues = [i for k, i in enumerate(s.items) if i.label == "question" and (i.said not in _AUXILIARIES or (not s.asks and _opens(s.items, k)))]
+    cues = [i for k, i in enumerate(s.items) if i.label == "question" and (i.said not in _AUXILIARIES or (not s.asks and _opens(s.items, k) and not _is_order(s.items, k)))]
     if not cues or (s.asks and s.items.index(cues[0]) > s.index("request")):
         return "vocabulary" if any(c.id == "vocabulary" for c in cues) and "rash" not in s.labels else None
     if s.has("modify", "would", "same") or "compare" in s.labels:
@@ -175,6 +177,11 @@ def _has_subject(s: Sentence, cues: list[Item], topic: str) -> bool:
         return True
     last = "modify" in s.labels or any(w in ("it", "they") for i in s.items for w in i.said.split())
     return last and topic not in ("appearance", "definition")
+
+
+def _is_order(items: list[Item], k: int) -> bool:
+    """ "do the third again" tells, "do people get it?" asks."""
+    return items[k].said == "do" and label_at(items, k + 1) not in ("people", "rash") and said_at(items, k + 1) not in ("you", "i", "we", "they")
 
 
 def _opens(items: list[Item], k: int) -> bool:

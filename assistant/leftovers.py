@@ -58,7 +58,8 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
     for k, item in enumerate(items):
         if item.label == "descriptor":
             time_left = item.said == "left" and label_at(items, k - 2) == "figure"  # "15 minutes left"
-            out += [] if time_left else [item.text]
+            agreed = item.said == "right" and k == 0 and said_at(items, 1) == ","  # "Right, …"
+            out += [] if time_left or agreed else [item.text]
         elif item.label == "word" and item.text.isalpha() and len(item.text) > 3:
             described = label_at(items, k + 1) in ("rash", "lesion", "generic_rash", "area", "skin")
             if (described and item.said.endswith(tuple(words("adjective_ending")))) or not is_english(item.text):

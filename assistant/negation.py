@@ -16,7 +16,7 @@ _JOINS = ("or", "nor", "and", "/", ",")
 def negate(items: list[Item]) -> None:
     """Mark the values in the scope of a negation; ranges and lists of one slot stay together."""
     for k, item in enumerate(items):
-        if item.label == "negate" and (item.id == "forward" or _but_one(items, k)):
+        if (item.label == "negate" and (item.id == "forward" or _but_one(items, k))) or (item.label == "each" and item.id == "unsay"):
             _cover(items, k)
         elif item.label == "modify" and item.id == "change":
             _replaced(items, k)
