@@ -12,6 +12,8 @@ from assistant.vocabulary import words
 
 _DIGITS = re.compile(r"\d+(?:\.\d+)?$")
 _TIMES = {"k": 1e3, "hundred": 1e2, "thousand": 1e3, "million": 1e6, "dozen": 12}
+#: Larger numbers are read as this one: far beyond any count, and a float takes no more than 308 digits.
+_LARGEST = 1e12
 _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6}
 
 
@@ -52,7 +54,7 @@ def _number_at(items: list[Item], k: int) -> tuple[Item | None, int]:
     if (item.said == "half" and following in ("a", "an", "of")) or (item.said == "a" and following == "half"):
         return Item("number", "", "half", 0.5), 2
     if _DIGITS.match(item.said):
-        return Item("number", "", item.text, float(item.said) * _TIMES.get(following, 1)), 2 if following in _TIMES else 1
+        return Item("number", "", item.text, min(float(item.said) * _TIMES.get(following, 1), _LARGEST)), 2 if following in _TIMES else 1
     if item.said not in words("number"):
         return None, 1
     run = [item.said]
