@@ -18,7 +18,7 @@ SHOTS: dict[str, tuple[int, int, list[tuple[str, int]]]] = {
     "chat-welcome": (1440, 900, []),
     "chat-desktop": (
         1440,
-        1250,
+        1560,
         [("Generate a few images of eczema at the back of the neck on fair skin", 3), ("now on black skin", 6)],
     ),
     "chat-tones": (1440, 1130, [("Show psoriasis on the elbow in every skin tone", 6)]),
@@ -37,7 +37,7 @@ def main() -> None:
                     page.get_by_test_id("stChatInputTextArea").wait_for()
                     for sentence, images in turns:
                         say(page, sentence)
-                        settle(page, images)
+                        settle(page, images, timeout=900_000)
                     page.mouse.move(width / 2, 5)
                     page.wait_for_timeout(1500)
                     page.screenshot(path=HERE / f"{name}.png")
