@@ -36,7 +36,7 @@ def expected(patch):
     }
 
 
-@pytest.mark.parametrize("sentence", sentences())
+@pytest.mark.parametrize("sentence", list(sentences()))
 def test_sentence(sentence):
     assert sentence.keys() <= KEYS, sentence
     parsed = Parser().parse(sentence["say"])
