@@ -52,6 +52,12 @@ class Net(Strict):
         )
 
 
+class Emphasis(Strict):
+    low: int = 450
+    high: int = 950
+    share: float = Field(default=0.0, ge=0, lt=1)
+
+
 class UNetRecipe(Strict):
     kind: Literal["unet"]
     run: Path
@@ -66,6 +72,8 @@ class UNetRecipe(Strict):
     lesion_weight: float = Field(default=3.0, ge=0)
     #: Share of captions replaced by the empty one, for classifier-free guidance.
     caption_dropout: float = Field(default=0.1, ge=0, le=1)
+    #: Timesteps that get ``share`` of the draws on top of their uniform part: where sites and outlines are decided.
+    emphasis: Emphasis = Emphasis()
     #: Captions drawn at every checkpoint, with this many steps and this guidance.
     show: tuple[str, ...] = ()
     steps: int = Field(default=20, ge=1)
@@ -123,7 +131,7 @@ def train(recipe: UNetRecipe) -> Run:
     def loss(step: int, random: StepRandom) -> dict[str, torch.Tensor]:
         rows = random.numpy.choice(len(records), recipe.schedule.batch, p=chances)
         text = np.where(random.numpy.random(len(rows)) < recipe.caption_dropout, number[""], caption[rows])
-        times = stratified_times(len(rows), len(alphas), random.torch)
+        times = stratified_times(len(rows), len(alphas), random.torch, recipe.emphasis)
         noise = torch.randn(len(rows), *latents.shape[1:], generator=random.torch)
         return {"loss": batch_loss(rows, text, times, noise)}
 
@@ -151,9 +159,18 @@ def velocity(clean: torch.Tensor, noise: torch.Tensor, alpha: torch.Tensor) -> t
     return signal * clean + noisiness * noise, signal * noise - noisiness * clean
 
 
-def stratified_times(count: int, steps: int, generator: torch.Generator) -> torch.Tensor:
-    """Uniform timesteps (count,), one from each of ``count`` equal parts: the same mean, less noise in the loss."""
+def stratified_times(
+    count: int, steps: int, generator: torch.Generator, emphasis: Emphasis | None = None
+) -> torch.Tensor:
+    """Timesteps (count,), one from each of ``count`` equally likely parts: the same mean, less noise in the loss.
+
+    Uniform, or with ``emphasis.share`` of the draws uniform between its bounds and the others uniform over all.
+    """
     parts = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    if emphasis is not None and emphasis.share:
+        low, high, share = emphasis.low, emphasis.high, emphasis.share
+        chance = [0, (1 - share) * low / steps, (1 - share) * high / steps + share, 1]
+        parts = torch.from_numpy(np.interp(parts.numpy(), chance, [0, low / steps, high / steps, 1]))
     return (parts * steps).long().clamp(max=steps - 1)
 
 

@@ -105,6 +105,13 @@ def test_times_are_spread_over_the_whole_range():
     assert (times // 100).tolist() == list(range(10))
 
 
+def test_emphasis_moves_draws_between_its_bounds():
+    emphasis = unet.Emphasis(low=500, high=900, share=0.5)
+    times = unet.stratified_times(1000, 1000, torch.Generator().manual_seed(0), emphasis)
+    assert ((times >= 500) & (times < 900)).float().mean() == pytest.approx(0.5 + 0.5 * 0.4, abs=0.01)
+    assert times.min() < 10 and times.max() > 990
+
+
 def test_what_was_trained_is_what_the_chat_loads(runs, labelled):
     recipe = AssembleRecipe(
         kind="assemble", out=runs / "checkpoint", name="tiny", unet=runs / "unet", autoencoder=runs / "sharpen",
