@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -11,9 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from assistant.caption import caption
-from data.manifest import Labels, Row, write
+from data.manifest import Labels, Row, read, write
 
 LICENSE = "Apache-2.0"
+SOURCE = "phantom"
+#: Beside the manifest: what the set is drawn from, but for its size.
+PLAN = "phantoms.json"
 #: Shares of images whose caption (and picture) states a severity, a size, a number of lesions.
 STATED = {"severity": 0.30, "size": 0.12, "number": 0.18}
 #: The identity that is seen in validation pictures only; training never meets that body.
@@ -41,7 +45,7 @@ class Job:
     def row(self) -> Row:
         return Row(
             **self.labels.model_dump(), file_name=self.file_name, mask_file_name=self.mask_file_name,
-            text=caption(self.labels), source="phantom", license=LICENSE, group=f"phantom-body-{self.identity}",
+            text=caption(self.labels), source=SOURCE, license=LICENSE, group=f"phantom-body-{self.identity}",
             split="validation" if self.identity == VALIDATION_IDENTITY else "train",
         )  # fmt: skip
 
@@ -109,7 +113,7 @@ def make(
     """Draw ``count`` phantoms into ``folder`` and write its manifest; yields how many are done.
 
     What is there is kept, so an interrupted run goes on where it stopped. Pictures do not depend on ``workers``.
-    Raises ValueError for an unknown rash, area or tone.
+    Raises ValueError for an unknown rash, area or tone, and for a folder that holds phantoms of another plan.
     """
     from data.phantom.rashes import RASHES
     from data.phantom.render import TONES
@@ -121,10 +125,21 @@ def make(
         if unknown:
             raise ValueError(f"no phantoms of {slot} {', '.join(sorted(unknown))}; known: {', '.join(known)}")
         chosen.append(list(wanted or known))
+    _same_plan(folder, {"seed": seed, "rashes": chosen[0], "areas": chosen[1], "tones": chosen[2], "resolution": resolution})
     jobs = list(plan(count, seed, *chosen))
     # Neighbours share a body, so that a worker seldom builds a new one.
     tasks = [(job, str(folder), resolution) for job in sorted(jobs, key=lambda j: (j.number // 2000, j.identity))]
     with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count()) as pool:
         for done, _ in enumerate(pool.imap_unordered(_draw, tasks, chunksize=16), start=1):
             yield done
-    write(folder, (job.row() for job in jobs))
+    others = [row for row in read(folder) if row.source != SOURCE]
+    write(folder, [*others, *(job.row() for job in jobs)])
+
+
+def _same_plan(folder: Path, wanted: dict) -> None:
+    """Remember what ``folder`` is drawn from; pictures are kept by number, so another plan would mislabel them."""
+    path = folder / PLAN
+    if path.exists() and json.loads(path.read_text()) != wanted:
+        raise ValueError(f"{folder} holds phantoms of another seed or other labels (see {path.name}); give another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(wanted) + "\n")

@@ -127,3 +127,15 @@ def test_noise_is_seeded_and_normal():
 def test_nearest_lesion_measures_in_radii():
     distance, index = nearest_lesion(np.array([[0, 0, 0.02]]), np.array([[0, 0, 0], [0, 0, 0.05]]), np.array([0.01, 0.02]))
     assert index[0] == 1 and distance[0] == pytest.approx(1.5)
+
+
+def test_another_plan_in_the_same_folder_is_refused_and_other_sources_stay(tmp_path):
+    options = dict(rashes=["mole"], areas=["shin"], tones=["fair"], workers=1, resolution=64)
+    other = manifest.Row(
+        rash="acne", file_name="images/own.jpg", text="acne type of rash", source="own", license="CC0-1.0", group="p1", split="train"
+    )
+    manifest.write(tmp_path, [other])
+    list(make(tmp_path, 1, seed=1, **options))
+    assert {row.source for row in manifest.read(tmp_path)} == {"own", "phantom"}
+    with pytest.raises(ValueError, match="another seed or other labels"):
+        list(make(tmp_path, 1, seed=2, **options))
