@@ -29,6 +29,8 @@ class Clause:
     worse: int = 0
     cleared: set[str] = field(default_factory=set)
     excluded: dict[str, list[str]] = field(default_factory=dict)
+    #: Values of the clause before, for slots that "the same" leaves as they are.
+    copied: dict[str, list[Item]] = field(default_factory=dict)
 
     def add(self, slot: str, item: Item) -> None:
         self.slots.setdefault(slot, []).append(item)
@@ -46,7 +48,9 @@ def clauses(items: list[Item]) -> list[Clause]:
     for k, item in enumerate(items):
         slot = item.label
         current = out[-1]
-        if slot == "each" and item.id == "each":
+        if slot == "copy" and current.slots:
+            out.append(Clause(copied=dict(current.slots)))
+        elif slot == "each" and item.id == "each":
             current.each = True
         elif slot == "darker":
             current.darker += int(item.id)
@@ -62,6 +66,9 @@ def clauses(items: list[Item]) -> list[Clause]:
             if _starts_clause(current, slot, item, items, k):
                 out.append(current := Clause(each=False))
             current.add(slot, item)
+    for clause in out:
+        if not clause.empty:
+            clause.slots = clause.copied | clause.slots
     return [c for c in out if not c.empty or c is out[0]]
 
 

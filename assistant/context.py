@@ -18,6 +18,70 @@ def implied_places(items: list[Item], v: Vocabulary) -> None:
                 other.drop()
 
 
+def not_places(items: list[Item]) -> None:
+    """Body nouns that name no site: "nail this", "palm-sized", "the size of a hand", "I'm back"."""
+    for k, item in enumerate(items):
+        if item.label != "area" or item.implied:
+            continue
+        before, after = said_at(items, k - 1), said_at(items, k + 1)
+        if item.said in words("body_verb") and _is_body_verb(items, k):
+            item.drop()
+        elif after in ("sized", "size"):
+            item.drop()
+            items[k + 1].drop()
+        elif before in ("a", "the", "an", "my", "your", "his", "her") and said_at(items, k - 2) == "of" and said_at(items, k - 3) == "size":
+            item.drop()
+            items[k - 3].drop()
+        elif item.said == "back" and (before in words("returned") and (before not in ("am", "are") or said_at(items, k - 2) in words("verb_before"))):
+            item.become("social", "greeting")
+
+
+def _is_body_verb(items: list[Item], k: int) -> bool:
+    """ "let's nail this", "to back it up"; not "show it on the face"."""
+    before = said_at(items, k - 1)
+    lets = before in ("let's", "lets") or (before == "'s" and said_at(items, k - 2) == "let")
+    return lets or (before in words("verb_before") and said_at(items, k + 1) in words("verb_object"))
+
+
+def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...]]) -> None:
+    """ "the sole of a black foot", "palm, left hand", "hand (palm)": one place, the more specific one.
+
+    ``wholes_of``: part → areas that contain it.
+    """
+    for k, item in enumerate(items):
+        j = next((j for j in range(k + 1, min(k + 7, len(items))) if items[j].label == "area"), None)
+        if item.label == "word" and j is not None and j == k + 3 and said_at(items, k + 1) == "of" and (merged := v.read("area", f"{item.said} of the {items[j].said}")):
+            items[j].id = merged
+            item.drop()
+        if item.label != "area" or item.implied or j is None or items[j].implied:
+            continue
+        between, other = items[k + 1 : j], items[j]
+        if any(i.label not in ("adverb", "side", "tone", "tone_people", "tone_with_skin", "people", "skin", "descriptor", "conj", "severity") for i in between):
+            continue
+        joins = [i.said for i in between]
+        plain = [i for i in between if i.label == "conj"]
+        if "web" in item.said and other.id in ("toes", "foot", "between the toes") and not plain:
+            item.id = "between the toes"
+            other.drop()
+        elif "of" in joins[:1] and (merged := v.read("area", f"{item.said} of the {other.said}")):
+            item.id = merged
+            other.drop()
+        elif (_part(item.id, other.id, wholes_of) and (joins[:1] == ["of"] or "'s" in joins or (not plain and joins and joins[0] in ("on", "in", "at")) or joins == ["("] or (joins[:1] == [","] and any(i.said in ("left", "right", "both") for i in between)))) or (_part(item.id, other.id, wholes_of) and not between):
+            (other if other.id in wholes_of.get(item.id, ()) or other.id == item.id else item).drop()
+
+
+def _part(a: str, b: str, wholes_of: dict[str, tuple[str, ...]]) -> bool:
+    return a == b or a in wholes_of.get(b, ()) or b in wholes_of.get(a, ())
+
+
+def copies(items: list[Item]) -> None:
+    """ "eczema on the hand and the same on black skin": what follows is a request of its own with all that went before."""
+    for k, item in enumerate(items):
+        joined = label_at(items, prev_index(items, k, ("adverb", "add", "modify"))) == "conj"
+        if item.label == "modify" and item.id in ("same", "again") and joined and any(i.label == "rash" for i in items[:k]):
+            item.become("copy")
+
+
 def weak_values(items: list[Item]) -> None:
     """Words that are a value only in company: "white" beside "skin", "Irish" beside a person."""
     for k, item in enumerate(items):
@@ -87,8 +151,19 @@ def _colour(items: list[Item], k: int) -> None:
         return
     if item.said in ("light", "medium") and after in ("rash", "generic_rash"):
         item.become("severity", "mild" if item.said == "light" else "moderate")
+    elif after == "descriptor" and item.said != "medium" and _describes_lesion(items, k):
+        items[k + 1].text = f"{item.text} {items[k + 1].text}"  # "dark red plaques"
+        item.drop()
     elif item.said != "medium" and (after == "lesion" or id_at(items, k + 1) in ("mole", "melanoma", "seborrheic keratosis")):
         item.become("descriptor")
+
+
+def _describes_lesion(items: list[Item], k: int) -> bool:
+    """Whether the tone at ``k`` belongs to a description ("dark red plaques", "brown scaly patches"), not to skin or a person."""
+    j = next_index(items, k, ("descriptor", "adverb", "size", "severity", "word"))
+    noun = label_at(items, j)
+    said = any(i.label == "tone" and i is not items[k] for i in items)
+    return noun not in ("skin", "people") and (items[k + 1].id == "colour" or (said and noun in ("lesion", "generic_rash")))
 
 
 def _joined_to(items: list[Item], k: int, area: str) -> bool:

@@ -7,6 +7,7 @@ that it counts ("3 severe eczema images", "a picture of three moles").
 from __future__ import annotations
 
 from assistant.items import Item, id_at, label_at, next_index, prev_index, said_at
+from assistant.schema import MIDDLE
 from assistant.vocabulary import words
 
 #: Labels that stand between a number and the noun it counts ("3 severe brown eczema images").
@@ -24,6 +25,8 @@ def classify(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if item.label == "ordinal":
             _ordinal(items, k)
+        elif item.label == "middle":
+            item.become("target", str(MIDDLE))
         elif item.label == "add" and item.id == "one" and label_at(items, k + 1) != "number" and any(i.label == "rash" for i in items[:k]):
             item.become("count")  # "eczema on the elbow and another on the knee"
             item.number = 1.0
@@ -43,6 +46,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
     if label_at(items, k + 1) == "unit" and id_at(items, k + 1) in ("after", "both"):
         items[k + 1].drop()
         return "figure", ""
+    if _is_times(items, k):
+        return "count", ""
     if _is_figure(items, k):
         return "figure", ""
     if _is_target(items, k):
@@ -79,6 +84,13 @@ def _is_figure(items: list[Item], k: int) -> bool:
     if said_at(items, k - 1) in ("and", "to", "-") and label_at(items, k - 2) == "figure" and _noun(items, k) is None:
         return True  # "slides 3 and 4"
     return _is_age(items, k) or _is_digit(items, k)
+
+
+def _is_times(items: list[Item], k: int) -> bool:
+    """ "x3", "3x"; not "2 x 3 cm"."""
+    before, after = said_at(items, k - 1) == "x", said_at(items, k + 1) == "x"
+    measured = (before and label_at(items, k - 2) in ("number", "figure", "count")) or (after and label_at(items, k + 2) == "number")
+    return (before or after) and not measured and label_at(items, k + 1) != "unit" and items[k].number is not None
 
 
 def _is_age(items: list[Item], k: int) -> bool:

@@ -28,7 +28,7 @@ from assistant.frames import (
     total,
 )
 from assistant.replies import assumptions, described, left_over, readings
-from assistant.schema import MAX_IMAGES_PER_TURN, VALUE_SLOTS, Assumption, ImageRequest, ParsedTurn, Patch, Turn
+from assistant.schema import MAX_IMAGES_PER_TURN, MIDDLE, VALUE_SLOTS, Assumption, ImageRequest, ParsedTurn, Patch, Turn
 from assistant.suggestions import after_images, for_newcomers
 
 #: States kept for undo; chosen by eye.
@@ -278,8 +278,12 @@ def drafted(
     mode = parsed.mode
     if mode == "compare" and self_contained(patches):
         mode = "new" if named else "modify"
-    if parsed.targets:
+    if parsed.dropped:
+        bases, mode = pointed_at(state, others(state, parsed.dropped)), "modify"
+    elif parsed.targets:
         bases = pointed_at(state, parsed.targets)
+    elif state.frames and not state.pending and mode == "modify" and (picked := selected(state, parsed)):
+        (bases, patches), mode = picked, "modify"
     elif state.pending and continues(state, patches, mode):
         bases, mode = state.pending, "modify"
     elif state.frames and not (mode == "new" and named):
@@ -397,18 +401,58 @@ def pointed_at(state: State, targets: Sequence[int]) -> tuple[Frame, ...]:
     shown = list(images(state.requests))
     if not shown:
         raise Ask("There is no image yet to point at. Which condition would you like to see?")
-    beyond = [t for t in targets if not 1 <= (t if t > 0 else len(shown) + 1 + t) <= len(shown)]
+    targets = [counted(target, len(shown)) for target in targets]
+    beyond = [target for target in targets if not 1 <= target <= len(shown)]
     if beyond:
         there = "only one image" if len(shown) == 1 else f"only {len(shown)} images"
         raise Ask(f"The last answer had {there}. Which one do you mean?")
-    site_said = any(frame.area for frame in state.frames)
-    frames = []
-    for target in targets:
-        image = shown[target - 1 if target > 0 else target]
-        said = {slot: (value,) if (value := getattr(image, slot)) else () for slot in VALUE_SLOTS}
-        said["area"] = said["area"] if site_said else ()
-        frames.append(Frame(**said, excluded=state.frames[0].excluded, count=1, seed=image.seed))
-    return tuple(frames)
+    return tuple(frame_of(state, shown[target - 1]) for target in targets)
+
+
+def counted(target: int, shown: int) -> int:
+    """A target as a number from 1: one that counts from the end, or the middle of ``shown`` images."""
+    if target == MIDDLE:
+        return (shown + 1) // 2
+    return target if target >= 0 else shown + 1 + target
+
+
+def frame_of(state: State, request: ImageRequest) -> Frame:
+    """What was drawn as a frame of its own, from the same seed; a site that was never said stays unsaid."""
+    said = {slot: (value,) if (value := getattr(request, slot)) else () for slot in VALUE_SLOTS}
+    if not any(frame.area for frame in state.frames):
+        said["area"] = ()
+    return Frame(**said, excluded=state.frames[0].excluded, count=request.count, seed=request.seed)
+
+
+def others(state: State, dropped: Sequence[int]) -> tuple[int, ...]:
+    """The images that are left when some are dropped. Raises :class:`Ask` when none is."""
+    shown = sum(request.count for request in state.requests)
+    gone = {counted(target, shown) for target in dropped}
+    left = tuple(n for n in range(1, shown + 1) if n not in gone)
+    if not left:
+        raise Ask("That would leave no image. Which condition would you like to see?")
+    return left
+
+
+def selected(state: State, parsed: ParsedTurn) -> tuple[tuple[Frame, ...], tuple[Patch, ...]] | None:
+    """Of what was shown, what the values point at ("just the psoriasis", "the black one", "without the psoriasis"), and the
+    patches that remain. None when they point at nothing, or at all of it: then they ask for a change."""
+    if len(parsed.patches) != 1 or len(state.requests) < 2:
+        return None
+    patch = parsed.patches[0]
+    said = {slot: getattr(patch, slot) for slot in VALUE_SLOTS if getattr(patch, slot)}
+    if not said and patch.excluded:
+        kept = [r for r in state.requests if all(getattr(r, s) not in values for s, values in patch.excluded.items())]
+        rest = Patch(**{name: getattr(patch, name) for name in patch.model_fields_set - {"excluded"}})
+    elif said and parsed.selects:
+        pointing = {s: values for s, values in said.items() if all(any(getattr(r, s) == v for r in state.requests) for v in values)}
+        kept = [r for r in state.requests if all(getattr(r, s) in values for s, values in pointing.items())]
+        rest = Patch(**{name: getattr(patch, name) for name in patch.model_fields_set - pointing.keys()})
+    else:
+        return None
+    if not kept or len(kept) == len(state.requests):
+        return None
+    return tuple(frame_of(state, request) for request in kept), (rest,)
 
 
 def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, ...]:

@@ -7,14 +7,12 @@ A :class:`Frame` holds only what was *said*; what was not said is filled anew ea
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from functools import lru_cache
-from importlib.resources import files
 from itertools import pairwise, product
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from assistant.notes import notes
+from assistant.regions import regions
 from assistant.schema import MAX_IMAGES_PER_TURN, VALUE_SLOTS, Assumption, ImageRequest, Patch
 from assistant.vocabulary import vocabulary
 
@@ -89,16 +87,6 @@ class NoFurther(Exception):
     def __init__(self, slot: str, value: str):
         super().__init__(f"{value} is the end of the scale of {slot}")
         self.slot, self.value = slot, value
-
-
-@lru_cache(maxsize=1)
-def regions() -> dict[str, tuple[str, ...]]:
-    """Areas within a larger one, by the larger one's name. Raises ValueError for an area outside the vocabulary."""
-    loaded = yaml.safe_load(files(__package__).joinpath("regions.yaml").read_text("utf-8"))
-    strange = {area for whole, parts in loaded.items() for area in (whole, *parts)} - set(vocabulary().names("area"))
-    if strange:
-        raise ValueError(f"regions.yaml names areas outside the vocabulary: {sorted(strange)}")
-    return {whole: tuple(parts) for whole, parts in loaded.items()}
 
 
 def known(slot: str, trained: Trained | None) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from assistant.vocabulary import words
 _EMPTY = frozenset({"adverb", "conj", "idiom", "side", "time", "figure", "unit", "interjection"})
 _COMMANDS = frozenset({"undo", "redo", "reset", "help"})
 #: Topics of questions, the most telling first.
-_TOPICS = ("vocabulary", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
+_TOPICS = ("vocabulary", "choice", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
 #: Of several, what is answered: "ok thanks, bye" is a farewell, no consent.
 _SOCIAL = ("no", "bye", "thanks", "sorry", "praise", "greeting", "yes")
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
@@ -30,7 +30,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     ill = diagnosis(s)
     if ("person" in s.labels or named_person(s.items)) and (s.asks or (s.valued and ill is None)):
         return "person", None
-    if "other_subject" in s.labels and (s.asks or s.valued):
+    if _other_subject(s):
         return "off_topic", None
     if ill is not None:
         return "diagnosis", ill
@@ -43,6 +43,24 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     if "help" in s.labels:
         return "help", None
     return _small_talk(s)
+
+
+def _other_subject(s: Sentence) -> bool:
+    """ "draw a cat", "write me a poem about psoriasis"; "eczema for my essay" asks for a picture."""
+    if not (s.asks or s.valued or any(i.said in words("text_verb") for i in s.items)):
+        return False
+    for k, item in enumerate(s.items):
+        if item.label == "other_subject" and (item.id != "text" or _is_written(s.items, k)):
+            return True
+    return False
+
+
+def _is_written(items: list[Item], k: int) -> bool:
+    """Whether a text is what is asked for ("write a poem", "a story about acne"), not what the picture is for."""
+    before = items[max(0, k - 4) : k]
+    if any(i.said in ("for", "in", "into", "with", "from", "of") for i in before[-3:]):
+        return False
+    return said_at(items, k + 1) == "about" or any(i.label == "request" or i.said in words("text_verb") for i in before)
 
 
 def _command(items: list[Item]) -> str | None:

@@ -51,11 +51,25 @@ def first(items: list[Item]) -> str | None:
     return next((i.label for i in items if i.label in ("reset", "undo") and "mind" not in i.said), None)
 
 
-def targets(items: list[Item]) -> tuple[int, ...]:
-    """1-based images pointed at; negative ones count from the end."""
+def selects(s: Sentence) -> bool:
+    """Whether values may point at what was shown: "just the psoriasis", "keep the fair one", "the black one darker"."""
+    if s.has("modify", "now", "same", "instead") or s.labels & {"add", "compare"}:
+        return False
+    for k, item in enumerate(s.items):
+        if item.is_value and not item.negated:
+            before = [i.said for i in s.items[max(0, k - 4) : k] if i.label != "conj"]
+            if any(w in ("only", "just", "keep", "leave") for w in before) and not any(w.startswith("make") for w in before):
+                return True
+            if "the" in before[-2:] and said_at(s.items, k + 1) in ("one", "ones", "image", "images", "picture", "pictures", "photo", "photos"):
+                return True
+    return False
+
+
+def targets(items: list[Item], label: str = "target") -> tuple[int, ...]:
+    """1-based images pointed at; negative ones count from the end. ``label``: "target" or "dropped"."""
     found: list[int] = []
     for k, item in enumerate(items):
-        if item.label != "target":
+        if item.label != label:
             continue
         if item.id:
             found += [int(n) for n in item.id.split("|")]

@@ -18,8 +18,30 @@ def negate(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if (item.label == "negate" and (item.id == "forward" or _but_one(items, k))) or (item.label == "each" and item.id == "unsay"):
             _cover(items, k)
+        elif item.label == "negate" and item.id in ("aside", "backward"):
+            _set_aside(items, k)
         elif item.label == "modify" and item.id == "change":
             _replaced(items, k)
+
+
+def _set_aside(items: list[Item], k: int) -> None:
+    """ "no history of eczema", "psoriasis was ruled out": what is named only to say that it is not there has no meaning."""
+    step = -1 if items[k].id == "backward" else 1
+    slot = None
+    j = k + step
+    while 0 <= j < len(items):
+        item = items[j]
+        if item.is_value or item.label in ("generic_rash", "outside_rash"):
+            if slot not in (None, item.label):
+                return
+            slot = item.label
+            item.drop()
+        elif item.label not in ("adverb", "word", "descriptor", "side", "severity") and not (slot and item.said in ("or", "nor", "and")):
+            break
+        j += step
+    if slot is None and step == 1:
+        items[k].id = "backward"  # "psoriasis ruled out"
+        _set_aside(items, k)
 
 
 def _but_one(items: list[Item], k: int) -> bool:
@@ -37,7 +59,7 @@ def _cover(items: list[Item], k: int) -> None:
     slot = None
     for j in range(k + 1, len(items)):
         item = items[j]
-        if item.label == "negate" and item.id in ("stop", "forward"):
+        if item.label == "negate" and item.id in ("stop", "forward", "aside"):
             return
         if (item.label == "conj" and item.id == "stop") or item.label in ("request", "modify", "count", "compare"):
             return
@@ -46,7 +68,7 @@ def _cover(items: list[Item], k: int) -> None:
         if item.label in ("word", "descriptor") and slot is None and items[k].said.startswith(("without", "no", "sans")) and not _value_soon(items, j):
             return  # "without scaling on the elbow"
         if item.label == "target":
-            item.become("descriptor", "picture")  # "all but the second one" points at what is not wanted
+            item.label = "dropped"  # "all but the second one" points at what is not wanted
             return
         if item.is_value:
             if slot is not None and item.label != slot and not (but is not None and j < but and not items[k].said.startswith(_PHRASE_CUES)):

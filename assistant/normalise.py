@@ -18,6 +18,8 @@ _QUOTES = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'", "“": '"'
 _SCRIPT = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)", re.S | re.I)
 _TAG = re.compile(r"</?[a-zA-Z!][^<>]{0,500}>")
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\((?:[^()]*)\)")
+#: Control sequences of a terminal ("\\x1b[2J"): their digits are no numbers.
+_ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[@-Z\\-_])")
 _URL = re.compile(r"\b(?:https?://|www\.)\S+")
 _MARKDOWN = re.compile(r"[*_~>]{1,}(?=\w)|(?<=\w)[*_~]{1,}|^\s*[#>*+-]+\s", re.M)
 _NUMERAL = r"(?:\d+|[ivIV]{1,3})"
@@ -27,6 +29,7 @@ _SUBS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<![\w.,])-(?=\d)"), " minus "),  # -3
     (re.compile(r"(?<=[^\W\d_])-(?=\w)|(?<=\w)-(?=[^\W\d_])"), " "),  # 35-year-old
     (re.compile(r"\bn/t\b"), "n't"),
+    (re.compile(r"\b(fitz|fitzp|approx|pts?|yrs?|mod|sev|pics?|imgs?)\.(?=[ ,])", re.I), r"\1"),  # abbreviations end no sentence
     (re.compile(r"(?<=\d)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), " "),  # 9am, 3x
     (re.compile(r"\b(x|X)(?=\d)"), "x "),
     (re.compile(r"(?<=\w)'s\b", re.I), " 's"),
@@ -54,7 +57,7 @@ def normalise(text: str) -> Clean:
     """
     problems = ("too_long",) if len(text) > MAX_CHARS else ()
     text = text[: MAX_CHARS * 2 if problems else None]
-    text = _SCRIPT.sub(" ", text)
+    text = _SCRIPT.sub(" ", _ESCAPE.sub(" ", text))
     text = unicodedata.normalize("NFKC", html.unescape(text)).translate(_QUOTES)
     text = _URL.sub(" ", _LINK.sub(r"\1", _TAG.sub(" ", text)))[:MAX_CHARS]
     text = "".join(c if c.isprintable() or c in "\n\t" else ("" if unicodedata.category(c) == "Cf" else " ") for c in text)

@@ -14,13 +14,24 @@ from functools import lru_cache
 
 from assistant import intents, modes
 from assistant.clauses import patches as read_patches
-from assistant.context import ambiguous, excepted, implied_places, ranges, weak_values, wholes
+from assistant.context import (
+    ambiguous,
+    copies,
+    excepted,
+    implied_places,
+    not_places,
+    ranges,
+    weak_values,
+    wholes,
+    within,
+)
 from assistant.counting import classify
 from assistant.items import Item
 from assistant.leftovers import contradictions, count_problems, foreign, ignored
 from assistant.negation import negate
 from assistant.normalise import Clean, normalise
 from assistant.numbers import merge_numbers
+from assistant.regions import wholes_of
 from assistant.scales import read_scales, scale_steps
 from assistant.schema import ParsedTurn
 from assistant.sentence import Sentence
@@ -84,14 +95,17 @@ class Parser:
         self._repair = _repair()
         self._tones = scale_steps(self.vocabulary)
         self._of_site = _of_site(self.vocabulary)
+        self._wholes_of = wholes_of()
 
     def parse(self, text: str) -> ParsedTurn:
         clean, sides = self._plain_sites(normalise(text))
         problems = list(clean.problems)
         items = self._items(clean.text)
-        items, repaired = self._repaired(clean.text, items)
+        repaired: tuple[tuple[str, str], ...] = ()
         if foreign(items, clean.text):
             problems.append("other_language")
+        else:
+            items, repaired = self._repaired(clean.text, items)
         items = self._resolve(items)
         unknown = tuple(dict.fromkeys((i.label[8:], i.text, i.id or None) for i in items if i.label.startswith("outside_") and not i.negated))
         problems += count_problems(items) + contradictions(items)
@@ -108,6 +122,8 @@ class Parser:
             mode=modes.mode(sentence) if request else "new",
             first=modes.first(items) if request else None,
             targets=sentence.targets,
+            dropped=modes.targets(items, "dropped") if request else (),
+            selects=request and modes.selects(sentence),
             repaired=repaired,
             ignored=tuple(dict.fromkeys((*sides, *ignored(items)))) if request else (),
             unknown=unknown,
@@ -159,7 +175,10 @@ class Parser:
     def _resolve(self, items: list[Item]) -> list[Item]:
         """Settle what each phrase means among its neighbours; every step relies on those before it."""
         items = read_scales(merge_numbers(items), self._tones)
+        not_places(items)
+        within(items, self.vocabulary, self._wholes_of)
         implied_places(items, self.vocabulary)
+        copies(items)
         weak_values(items)
         ambiguous(items)
         ranges(items, self.vocabulary)

@@ -15,6 +15,8 @@ Slot = Literal["rash", "area", "tone", "severity", "size", "number", "count"]
 #: Slots whose values come from the vocabulary, in the order of the canonical caption.
 VALUE_SLOTS: tuple[str, ...] = ("rash", "area", "tone", "severity", "size", "number")
 MAX_IMAGES_PER_TURN = 20
+#: Target that stands for the middle one of the images shown, however many they are.
+MIDDLE = 10**6
 
 
 class Patch(BaseModel):
@@ -81,8 +83,12 @@ class ParsedTurn(BaseModel):
     mode: Literal["new", "modify", "add", "compare"] = "new"
     #: A command to carry out before the patches: "start over with psoriasis" (reset), "undo that and show the knee" (undo).
     first: Literal["undo", "reset"] | None = None
-    #: 1-based images of the last turn the words point at ("the second one" → (2,), "the last one" → (-1,)).
+    #: 1-based images of the last turn the words point at ("the second one" → (2,), "the last one" → (-1,), "the middle one" → (MIDDLE,)).
     targets: tuple[int, ...] = ()
+    #: Images named in order to be left out ("drop the second one" → (2,)); counted as ``targets``.
+    dropped: tuple[int, ...] = ()
+    #: Whether a value may point at images that were shown, rather than ask for a change: "just the psoriasis", "the black one".
+    selects: bool = False
     #: Corrections by typo repair, (as typed, read as).
     repaired: tuple[tuple[str, str], ...] = ()
     #: Words not understood that look as if they mattered, as typed: descriptions that no slot holds ("crusted", "left",

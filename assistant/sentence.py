@@ -52,4 +52,4 @@ class Sentence:
     @cached_property
     def valued(self) -> bool:
         """Whether anything is said about a request."""
-        return any(p.model_fields_set for p in self.patches) or bool(self.unknown) or bool(self.targets)
+        return any(p.model_fields_set for p in self.patches) or bool(self.unknown) or bool(self.targets) or "dropped" in self.labels

@@ -1,7 +1,7 @@
 """Single sentences, written as people talk, in ``tests/stories/requests*.yaml``, and all that is read from each.
 
 A sentence has ``say`` and everything that differs from a plain new request: ``patches`` (slot → name, or list of names;
-``[]`` is a cleared slot), ``intent``, ``topic``, ``mode``, ``first``, ``targets``, ``repaired``, ``ignored``, ``unknown``,
+``[]`` is a cleared slot), ``intent``, ``topic``, ``mode``, ``first``, ``targets``, ``dropped``, ``repaired``, ``ignored``, ``unknown``,
 ``problems``. "every tone" and "every rash" stand for all names of the slot.
 """
 
@@ -14,7 +14,7 @@ from assistant.parser import Parser
 from assistant.vocabulary import SLOTS, vocabulary
 
 FOLDER = Path(__file__).parents[1] / "stories"
-KEYS = {"say", "patches", "intent", "topic", "mode", "first", "targets", "repaired", "ignored", "unknown", "problems"}
+KEYS = {"say", "patches", "intent", "topic", "mode", "first", "targets", "dropped", "repaired", "ignored", "unknown", "problems"}
 
 
 def sentences():
@@ -45,6 +45,7 @@ def test_sentence(sentence):
     assert parsed.mode == sentence.get("mode", "new")
     assert parsed.topic == sentence.get("topic")
     assert parsed.first == sentence.get("first")
+    assert parsed.dropped == tuple(sentence.get("dropped", ()))
     assert parsed.targets == tuple(sentence.get("targets", ()))
     assert dict(parsed.repaired) == sentence.get("repaired", {})
     assert parsed.ignored == tuple(sentence.get("ignored", ()))
