@@ -14,7 +14,8 @@ from assistant.frames import Trained
 from generation.catalog import Card, write_card
 from generation.layout import weights_sha256
 from training.dataset import Record, read_folder
-from training.run import Strict, load_averaged
+from training.patches import BASIS
+from training.run import Strict, load
 from training.unet import pipeline, text_tower
 
 
@@ -22,7 +23,8 @@ class AssembleRecipe(Strict):
     kind: Literal["assemble"]
     out: Path
     name: str
-    #: Runs to take the averaged weights of; a run that is still going gives its last checkpoint.
+    #: Runs to take the averaged weights of (one that is still going gives its last checkpoint), or a checkpoint's folder
+    #: for a part that stays.
     unet: Path
     autoencoder: Path
     clip: Path
@@ -38,13 +40,15 @@ class AssembleRecipe(Strict):
 
 def assemble(recipe: AssembleRecipe) -> Path:
     """Write ``recipe.out`` (replaced as a whole) and return it. Raises FileNotFoundError for a run without a checkpoint."""
-    unet = load_averaged(UNet2DConditionModel, recipe.unet)
-    autoencoder = load_averaged(AutoencoderKL, recipe.autoencoder)
+    unet = load(UNet2DConditionModel, recipe.unet, "unet")
+    autoencoder = load(AutoencoderKL, recipe.autoencoder, "vae")
     text_encoder, tokenizer = text_tower(recipe.clip)
     pipe = pipeline(unet, autoencoder, text_encoder, tokenizer).to(torch.float16)
     aside = recipe.out.with_name(f".{recipe.out.name}.new")
     shutil.rmtree(aside, ignore_errors=True)
     pipe.save_pretrained(aside, max_shard_size=recipe.max_shard_size)
+    if (recipe.autoencoder / BASIS).exists():
+        shutil.copy(recipe.autoencoder / BASIS, aside / BASIS)
     records = [record for folder in recipe.data for record in read_folder(folder)]
     card = Card(
         name=recipe.name,

@@ -20,7 +20,7 @@ from training import parallel, plots
 from training.dataset import Images, Record, crops, fingerprint, read_folder
 from training.norm import quicken
 from training.patches import BASIS, Basis, fit, write_encoder
-from training.run import Run, Schedule, StepRandom, Strict, pick_device
+from training.run import Run, Schedule, StepRandom, Strict, load, pick_device
 
 
 class Source(Strict):
@@ -58,6 +58,8 @@ class AutoencoderRecipe(Strict):
     device: str = "auto"
     schedule: Schedule
     architecture: Architecture = Architecture()
+    #: A checkpoint in diffusers' pipeline layout to go on from, in place of random weights and a fitted encoder.
+    start: Path | None = None
     #: "decoder" leaves the encoder as fitted; "all" moves it too.
     trains: Literal["decoder", "all"] = "decoder"
     #: Images that the components are fitted to, and how far their variances are levelled (see ``training.patches.fit``).
@@ -84,8 +86,11 @@ def train(recipe: AutoencoderRecipe) -> Run:
     held_out = spread(np.flatnonzero(~learn), 24)
     with parallel.one_after_another():
         basis = fitted(recipe, images, chances)
-    model = recipe.architecture.build()
-    write_encoder(model, basis)
+    if recipe.start is None:
+        model = recipe.architecture.build()
+        write_encoder(model, basis)
+    else:
+        model = load(AutoencoderKL, recipe.start, "vae").train().requires_grad_(True)
     if recipe.trains == "decoder":
         model.encoder.requires_grad_(False)
         model.quant_conv.requires_grad_(False)
@@ -117,15 +122,24 @@ def train(recipe: AutoencoderRecipe) -> Run:
 
 
 def fitted(recipe: AutoencoderRecipe, images: Images, chances: np.ndarray) -> Basis:
-    """The run's basis, fitted when the run is first started and kept beside the checkpoints."""
+    """The encoder's basis: the run's own, that of ``start``, or one fitted to the data.
+
+    Where the encoder stays as it is, the run keeps the basis beside its checkpoints, for whoever needs latents.
+    """
     path = recipe.run / BASIS
-    if not path.exists():
+    if path.exists():
+        return Basis.load(path)
+    if recipe.start is not None:
+        basis = Basis.load(recipe.start / BASIS)
+    else:
         random = np.random.default_rng(recipe.schedule.seed)
         some = random.choice(len(chances), min(recipe.fit_images, int((chances > 0).sum())), replace=False, p=chances)
         patch = 2 ** (len(recipe.architecture.block_out_channels) - 1)
         channels = recipe.architecture.latent_channels
-        fit(images, some, patch, channels, recipe.lesion_weight, recipe.whiten).save(path)
-    return Basis.load(path)
+        basis = fit(images, some, patch, channels, recipe.lesion_weight, recipe.whiten)
+    if recipe.trains == "decoder":
+        basis.save(path)
+    return basis
 
 
 def gather(sources: tuple[Source, ...]) -> tuple[list[Record], np.ndarray]:

@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 RECIPES = Path(__file__).parent / "recipes"
+
+
+class Sheet(BaseModel):
+    """Area of the sheet of rashes and tones; rash and tone of the sheet of areas."""
+
+    model_config = ConfigDict(extra="forbid")
+    area: str
+    rash: str
+    tone: str
+
+
+class CardRecipe(BaseModel):
+    """What a model card says that the checkpoint and its runs do not."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: Literal["card"]
+    checkpoint: Path
+    runs: dict[str, Path]
+    #: Commands that made the data.
+    data: tuple[str, ...]
+    limits: tuple[str, ...]
+    at: Sheet
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -85,6 +108,16 @@ def assemble(recipe: Recipe = RECIPES / "assemble.yaml") -> None:
     typer.echo(put_together(read_recipe(recipe, AssembleRecipe)))
 
 
+@app.command()
+def card(recipe: Recipe = RECIPES / "card.yaml") -> None:
+    """The model card of an assembled checkpoint, with contact sheets that it draws itself."""
+    from training.card import write
+
+    told = read_recipe(recipe, CardRecipe)
+    at = (told.at.area, told.at.rash, told.at.tone)
+    typer.echo(write(told.checkpoint, told.runs, list(told.data), list(told.limits), at))
+
+
 @app.command(name="all")
 def everything(
     minutes: Annotated[float, typer.Option(min=0.01, help="Training time in all; drawing the phantoms comes on top.")] = 240,
@@ -92,11 +125,13 @@ def everything(
     root: Annotated[Path, typer.Option("--runs", help="Folder for data, runs and the finished checkpoint.")] = Path("runs/all"),
     recipes: Annotated[Path, typer.Option(help="Folder with autoencoder, sharpen, clip, unet and assemble .yaml.")] = RECIPES,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    also: Annotated[list[Path] | None, typer.Option(help="A further data folder, drawn a third as often; repeatable.")] = None,
+    start: Annotated[Path | None, typer.Option(help="A checkpoint to go on from, such as generation/embedded.")] = None,
 ) -> None:
     """Draw the phantoms, train every part, assemble the checkpoint, draw its contact sheets.
 
     The same command goes on where it was stopped. On a data-centre GPU:
-    script2skin train all --minutes 40 --recipes training/recipes/gpu
+    script2skin train all --minutes 40 --recipes training/recipes/gpu --start generation/embedded
     On several: torchrun --nproc-per-node 8 .venv/bin/script2skin train all ...
     """
     from training.everything import STEPS
@@ -104,4 +139,4 @@ def everything(
 
     names = (*STEPS, "assemble")
     values = {name: yaml.safe_load((recipes / f"{name}.yaml").read_text(encoding="utf-8")) for name in names}
-    typer.echo(run_all(values, minutes, phantoms, device, root))
+    typer.echo(run_all(values, minutes, phantoms, device, root, tuple(also or ()), start))

@@ -27,25 +27,42 @@ STEPS = {
 }
 
 
-def everything(recipes: dict[str, dict[str, Any]], minutes: float, phantoms: int, device: str, root: Path) -> Path:
+def everything(
+    recipes: dict[str, dict[str, Any]],
+    minutes: float,
+    phantoms: int,
+    device: str,
+    root: Path,
+    also: tuple[Path, ...] = (),
+    start: Path | None = None,
+) -> Path:
     """Draw ``phantoms`` images, train every part for its share of ``minutes``, assemble, and draw the contact sheets.
 
-    ``recipes`` gives the values of each part's recipe; its run and data folders are set below ``root``. Returns the
-    checkpoint's folder. Under torchrun all processes train, and the first alone does the rest.
+    ``recipes`` gives the values of each part's recipe; its run and data folders are set below ``root``. ``also`` are
+    further data folders, drawn a third as often an image. With ``start``, a checkpoint, its U-Net and decoder go on
+    learning and its text tower stays. Returns the new checkpoint's folder. Under torchrun all processes train, and the
+    first alone does the rest.
     """
     data = root / "phantoms"
     with parallel.one_after_another():
         render(data, phantoms)
+    sources = [{"path": data}, *({"path": path, "weight": 0.32} for path in also)]
     runs = {name: root / name for name in STEPS}
+    if start is not None:
+        runs["clip"] = start
     for name, (kind, train) in STEPS.items():
-        values = {**recipes[name], "run": runs[name], "data": [{"path": data}], "device": device}
+        if runs[name] == start:
+            continue
+        values = {**recipes[name], "run": runs[name], "data": sources, "device": device}
         values |= {key: runs[key] for key in ("autoencoder", "clip") if key in values}
+        if start is not None and "start" in kind.model_fields:
+            values["start"] = start
         values["schedule"] = {**values["schedule"], "minutes": minutes * SHARES[name]}
         train(kind.model_validate(values))
     out = root / "checkpoint"
     if parallel.rank() == 0:
         parts = {"unet": runs["unet"], "autoencoder": runs["sharpen"], "clip": runs["clip"]}
-        assemble(AssembleRecipe.model_validate({**recipes["assemble"], **parts, "out": out, "data": [data]}))
+        assemble(AssembleRecipe.model_validate({**recipes["assemble"], **parts, "out": out, "data": [data, *also]}))
         show(out, device)
     return out
 

@@ -196,6 +196,13 @@ class Run:
             file.write(json.dumps(row) + "\n")
 
 
+def load(kind: type[ModelMixin], folder: Path, part: str) -> ModelMixin:
+    """A model in float32 from a run's newest checkpoint, or from ``part`` of a folder in diffusers' pipeline layout."""
+    if (folder / part / "config.json").exists():
+        return kind.from_pretrained(folder / part, dtype=torch.float32).eval().requires_grad_(False)
+    return load_averaged(kind, folder)
+
+
 def load_averaged(kind: type[ModelMixin], run: Path) -> ModelMixin:
     """The model of a run, with the averaged weights of its newest checkpoint; FileNotFoundError where there is none."""
     found = checkpoint.latest(run / "checkpoints")

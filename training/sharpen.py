@@ -22,13 +22,13 @@ from training.autoencoder import Source, gather, reconstruction, spread, validat
 from training.dataset import Images, crops, fingerprint
 from training.norm import quicken
 from training.patches import BASIS, Basis
-from training.run import Run, Schedule, StepRandom, Strict, load_averaged, pick_device
+from training.run import Run, Schedule, StepRandom, Strict, load, pick_device
 
 
 class SharpenRecipe(Strict):
     kind: Literal["sharpen"]
     run: Path
-    #: The autoencoder's run to start from.
+    #: What to start from: an autoencoder's run, or a checkpoint in diffusers' pipeline layout.
     autoencoder: Path
     data: tuple[Source, ...]
     device: str = "auto"
@@ -61,7 +61,7 @@ def train(recipe: SharpenRecipe) -> Run:
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.schedule.seed)
     basis = Basis.load(recipe.autoencoder / BASIS)
-    autoencoder = load_averaged(AutoencoderKL, recipe.autoencoder)
+    autoencoder = load(AutoencoderKL, recipe.autoencoder, "vae")
     model = quicken(Sharpener(autoencoder)).to(device, memory_format=torch.channels_last)
     records, weights = gather(recipe.data)
     learn = np.array([record.split == "train" for record in records])

@@ -24,7 +24,7 @@ from training.clip import tokens
 from training.dataset import Images, Record, fingerprint
 from training.norm import quicken
 from training.patches import BASIS, Basis
-from training.run import Run, Schedule, StepRandom, Strict, load_averaged, pick_device
+from training.run import Run, Schedule, StepRandom, Strict, load, pick_device
 
 
 class Net(Strict):
@@ -61,13 +61,15 @@ class Emphasis(Strict):
 class UNetRecipe(Strict):
     kind: Literal["unet"]
     run: Path
-    #: Runs of the autoencoder (its decoder may still be learning) and of a finished CLIP.
+    #: Runs of the autoencoder (its decoder may still be learning) and of a finished CLIP, or a checkpoint that has both.
     autoencoder: Path
     clip: Path
     data: tuple[Source, ...]
     device: str = "auto"
     schedule: Schedule
     net: Net = Net()
+    #: A checkpoint in diffusers' pipeline layout whose U-Net to go on from, in place of a new ``net``.
+    start: Path | None = None
     #: A latent place that is all lesion counts 1 + this.
     lesion_weight: float = Field(default=3.0, ge=0)
     #: Share of captions replaced by the empty one, for classifier-free guidance.
@@ -98,7 +100,7 @@ def noise_scheduler() -> DDIMScheduler:
 def train(recipe: UNetRecipe) -> Run:
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.schedule.seed)
-    autoencoder = load_averaged(AutoencoderKL, recipe.autoencoder).to(device)
+    autoencoder = load(AutoencoderKL, recipe.autoencoder, "vae").to(device)
     text_encoder, tokenizer = text_tower(recipe.clip)
     records, weights = gather(recipe.data)
     named = np.array([bool(record.text) for record in records])
@@ -113,7 +115,10 @@ def train(recipe: UNetRecipe) -> Run:
 
     chances = np.where(learn, weights, 0) / weights[learn].sum()
     held_out = np.flatnonzero(~learn & named)[:128]
-    model = recipe.net.build(latents.shape[1], latents.shape[2], embeddings.shape[2])
+    if recipe.start is None:
+        model = recipe.net.build(latents.shape[1], latents.shape[2], embeddings.shape[2])
+    else:
+        model = load(UNet2DConditionModel, recipe.start, "unet").train().requires_grad_(True)
     model = quicken(model).to(device, memory_format=torch.channels_last)
     model.save_config(recipe.run / "model")
     alphas = noise_scheduler().alphas_cumprod
@@ -144,7 +149,7 @@ def train(recipe: UNetRecipe) -> Run:
             noise = torch.randn(len(held_out), *latents.shape[1:], generator=random.torch)
             figures["loss_held_out"] = batch_loss(held_out, caption[held_out], times, noise).item()
         if recipe.show:
-            newest = load_averaged(AutoencoderKL, recipe.autoencoder).to(device)
+            newest = load(AutoencoderKL, recipe.autoencoder, "vae").to(device)
             pipe = pipeline(model, newest, text_encoder, tokenizer)
             draw(pipe, recipe.show, recipe.steps, recipe.guidance_scale, picture)
         return figures
@@ -175,7 +180,10 @@ def stratified_times(
 
 
 def text_tower(folder: Path) -> tuple[CLIPTextModel, CLIPTokenizer]:
-    """The text tower of a finished CLIP run alone, as StableDiffusionPipeline holds it, and its tokenizer."""
+    """Text tower, as StableDiffusionPipeline holds it, and tokenizer, of a finished CLIP run or of a checkpoint."""
+    if (folder / "text_encoder").is_dir():
+        text = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
+        return text.eval().requires_grad_(False), CLIPTokenizer.from_pretrained(folder / "tokenizer")
     clip = CLIPModel.from_pretrained(folder / "final" / "clip")
     text = CLIPTextModel(clip.config.text_config)
     text.load_state_dict(clip.text_model.state_dict())

@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
+import yaml
 from diffusers import AutoencoderKL, StableDiffusionPipeline
 from typer.testing import CliRunner
 
 from generation.layout import read_layout
 from training import autoencoder, clip, sharpen, unet
 from training.assemble import AssembleRecipe, assemble
-from training.cli import RECIPES, app, read_recipe
+from training.cli import RECIPES, CardRecipe, app, read_recipe
 from training.dataset import read_folder
 from training.run import load_averaged
 
@@ -112,12 +113,14 @@ def test_emphasis_moves_draws_between_its_bounds():
     assert times.min() < 10 and times.max() > 990
 
 
-def test_what_was_trained_is_what_the_chat_loads(runs, labelled):
-    recipe = AssembleRecipe(
-        kind="assemble", out=runs / "checkpoint", name="tiny", unet=runs / "unet", autoencoder=runs / "sharpen",
-        clip=runs / "clip", data=[labelled],
-    )  # fmt: skip
-    folder = assemble(recipe)
+@pytest.fixture(scope="module")
+def checkpoint(runs, labelled):
+    parts = {"unet": runs / "unet", "autoencoder": runs / "sharpen", "clip": runs / "clip"}
+    return assemble(AssembleRecipe(kind="assemble", out=runs / "checkpoint", name="tiny", data=[labelled], **parts))
+
+
+def test_what_was_trained_is_what_the_chat_loads(checkpoint):
+    folder = checkpoint
     layout = read_layout(folder)
     assert layout.resolution == 64
     card = json.loads((folder / "script2skin.json").read_text())
@@ -130,6 +133,44 @@ def test_what_was_trained_is_what_the_chat_loads(runs, labelled):
     image = draw().images[0]
     assert image.shape == (64, 64, 3) and np.isfinite(image).all() and image.std() > 0
     assert np.array_equal(image, draw().images[0])
+
+
+def test_training_goes_on_from_a_checkpoint_alone(checkpoint, labelled, tmp_path):
+    """Without the runs that made it: the first loss is that of a trained model, and latents are the same."""
+    common = {"data": [{"path": labelled}], "device": "cpu", "schedule": {**SHORT, "lr": 1e-5, "max_steps": 2}}
+    fresh = {"kind": "unet", "autoencoder": checkpoint, "clip": checkpoint, "run": tmp_path / "unet"}
+    unet.train(unet.UNetRecipe(**common, **fresh, start=checkpoint))
+    trained = rows(checkpoint.parent / "unet")[-1]["loss_held_out"]
+    assert rows(tmp_path / "unet")[-1]["loss_held_out"] == pytest.approx(trained, rel=0.1)
+    sharpen.train(sharpen.SharpenRecipe(**common, kind="sharpen", run=tmp_path / "s", autoencoder=checkpoint, crop=32))
+    fresh = {"kind": "autoencoder", "run": tmp_path / "a", "crop": 32, "architecture": {"image_size": 64}}
+    autoencoder.train(autoencoder.AutoencoderRecipe(**common, **fresh, start=checkpoint))
+    again = AssembleRecipe(
+        kind="assemble", out=tmp_path / "again", name="again", unet=tmp_path / "unet", autoencoder=tmp_path / "a",
+        clip=checkpoint, data=[labelled],
+    )  # fmt: skip
+    folder = assemble(again)
+    assert (folder / "text_encoder" / "model.safetensors").read_bytes() == (
+        checkpoint / "text_encoder" / "model.safetensors"
+    ).read_bytes()
+    assert (folder / unet.BASIS).read_bytes() == (checkpoint / unet.BASIS).read_bytes()
+
+
+def test_the_card_is_written(checkpoint, runs, tmp_path):
+    told = {
+        "kind": "card",
+        "checkpoint": str(checkpoint),
+        "runs": {name: str(runs / name) for name in ("autoencoder", "unet")},
+        "data": ["make data"],
+        "limits": ["Tiny."],
+        "at": {"area": "face", "rash": "acne", "tone": "fair"},
+    }
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(told))
+    result = CliRunner().invoke(app, ["card", str(tmp_path / "card.yaml")], catch_exceptions=False)
+    assert result.exit_code == 0
+    text = (checkpoint / "README.md").read_text()
+    assert "| unet | 30 |" in text and "- Tiny." in text
+    assert (checkpoint / "every_area.jpg").exists()
 
 
 def test_a_wrong_key_in_a_recipe_is_named(tmp_path):
@@ -147,7 +188,17 @@ def test_a_wrong_key_in_a_recipe_is_named(tmp_path):
         ("clip", clip.ClipRecipe),
         ("unet", unet.UNetRecipe),
         ("assemble", AssembleRecipe),
+        ("card", CardRecipe),
+        ("continue_unet", unet.UNetRecipe),
+        ("continue_sharpen", sharpen.SharpenRecipe),
+        ("gpu/autoencoder", autoencoder.AutoencoderRecipe),
+        ("gpu/sharpen", sharpen.SharpenRecipe),
+        ("gpu/clip", clip.ClipRecipe),
+        ("gpu/unet", unet.UNetRecipe),
+        ("gpu/assemble", AssembleRecipe),
+        ("gpu/continue_unet", unet.UNetRecipe),
+        ("gpu/continue_sharpen", sharpen.SharpenRecipe),
     ],
 )
 def test_the_projects_recipes_are_valid(name, kind):
-    assert read_recipe(RECIPES / f"{name}.yaml", kind).kind == name
+    assert read_recipe(RECIPES / f"{name}.yaml", kind).kind == name.split("/")[-1].removeprefix("continue_")
