@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from assistant.frames import Frame, Trained, known, nearest
 from assistant.notes import Note, notes
-from assistant.replies import listed, place, quoted
-from assistant.schema import MAX_IMAGES_PER_TURN, VALUE_SLOTS, ImageRequest, ParsedTurn, Turn
+from assistant.replies import described, listed, place, quoted
+from assistant.schema import MAX_IMAGES_PER_TURN, VALUE_SLOTS, Assumption, ImageRequest, ParsedTurn, Turn
 from assistant.suggestions import MANY, after_images, complete_sentence, every_tone, familiar, for_newcomers, naming
 from assistant.vocabulary import vocabulary
 
@@ -197,6 +197,13 @@ def abilities(trained: Trained | None) -> str:
         f" {MAX_IMAGES_PER_TURN} images. Then vary it: “now on black skin”, “more severe”, “the second one on brown skin”,"
         f" “compare with psoriasis”, “another two”, “undo”, “start over”. {SYNTHETIC}"
     )
+
+
+def why(requests: Sequence[ImageRequest], assumed: Sequence[Assumption], trained: Trained | None) -> Turn:
+    """Why something was drawn as it was: what was assumed, or else that it was asked for."""
+    reasons = [f"{CALLED.get(a.slot, a.slot).capitalize()} {a.value}: {a.why}." for a in assumed]
+    reply = " ".join(reasons) or f"All of it was asked for: {described(requests)}."
+    return Turn(act="answer", reply=f"{reply} Name another one to change it.", suggestions=after_images(requests, trained))
 
 
 def question(

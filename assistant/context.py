@@ -40,6 +40,8 @@ def _is_body_verb(items: list[Item], k: int) -> bool:
     """ "let's nail this", "to back it up"; not "show it on the face"."""
     before = said_at(items, k - 1)
     lets = before in ("let's", "lets") or (before == "'s" and said_at(items, k - 2) == "let")
+    if prev_index(items, k, ("conj", "social", "adverb")) is None and said_at(items, k - 1) not in ("the", "on", "of", "a", "my") and said_at(items, k + 1) in ("this", "that", "it", "up", "these"):
+        return True  # "back this up with two pictures"
     return lets or (before in words("verb_before") and said_at(items, k + 1) in words("verb_object"))
 
 
@@ -50,13 +52,13 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
     """
     for k, item in enumerate(items):
         j = next((j for j in range(k + 1, min(k + 7, len(items))) if items[j].label == "area"), None)
-        if item.label == "word" and j is not None and j == k + 3 and said_at(items, k + 1) == "of" and (merged := v.read("area", f"{item.said} of the {items[j].said}")):
+        if item.label == "word" and j is not None and said_at(items, k + 1) == "of" and _only(items[k + 1 : j], _BETWEEN) and (merged := v.read("area", f"{item.said} of the {items[j].said}")):
             items[j].id = merged
             item.drop()
         if item.label != "area" or item.implied or j is None or items[j].implied:
             continue
         between, other = items[k + 1 : j], items[j]
-        if any(i.label not in ("adverb", "side", "tone", "tone_people", "tone_with_skin", "people", "skin", "descriptor", "conj", "severity") for i in between):
+        if not _only(between, (*_BETWEEN, "conj")):
             continue
         joins = [i.said for i in between]
         plain = [i for i in between if i.label == "conj"]
@@ -68,6 +70,14 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
             other.drop()
         elif (_part(item.id, other.id, wholes_of) and (joins[:1] == ["of"] or "'s" in joins or (not plain and joins and joins[0] in ("on", "in", "at")) or joins == ["("] or (joins[:1] == [","] and any(i.said in ("left", "right", "both") for i in between)))) or (_part(item.id, other.id, wholes_of) and not between):
             (other if other.id in wholes_of.get(item.id, ()) or other.id == item.id else item).drop()
+
+
+#: What may stand between a part and the whole it is of ("the sole of a black foot").
+_BETWEEN = ("adverb", "side", "tone", "tone_people", "tone_with_skin", "people", "skin", "descriptor", "severity")
+
+
+def _only(items: list[Item], labels: tuple[str, ...]) -> bool:
+    return all(i.label in labels for i in items)
 
 
 def _part(a: str, b: str, wholes_of: dict[str, tuple[str, ...]]) -> bool:

@@ -134,6 +134,8 @@ def respond(
         return requested(history, starting_from(history, parsed.first), parsed, trained, limit, seed)
     if parsed.intent in ("undo", "redo", "reset"):
         return MOVES[parsed.intent](history, trained)
+    if parsed.intent == "question" and parsed.topic == "choice" and history.state.requests:
+        return history, answers.why(history.state.requests, history.state.assumed, trained)
     turn, about = answers.answer(parsed, history.state.requests, history.about, trained)
     return history.model_copy(update={"about": about}), turn
 

@@ -42,7 +42,16 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return ("off_topic" if _asks_for_something_else(s) else "request"), None
     if "help" in s.labels:
         return "help", None
+    if person_words(s):
+        return "request", None
     return _small_talk(s)
+
+
+def person_words(s: Sentence) -> list[str]:
+    """What is said of a person alone ("on a baby", "female patient", "make it look older"): a request that cannot be met."""
+    who = [i for i in s.items if i.label == "people" or (i.label == "descriptor" and i.id == "person")]
+    rest = {i.label for i in s.items if i not in who} - _EMPTY - {"request", "modify", "negate", "image", "count", "number", "area", "tone", "rash"}
+    return [i.text for i in who] if who and not rest and not s.named else []
 
 
 def _other_subject(s: Sentence) -> bool:

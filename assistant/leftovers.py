@@ -47,7 +47,7 @@ def foreign(items: list[Item], text: str) -> bool:
     letters = [c for c in text if c.isalpha()]
     if letters and sum(ord(c) > _LATIN for c in letters) > len(letters) / 2:
         return True
-    strange = sum(i.label == "word" and i.said in words("foreign") for i in items)
+    strange = sum(i.said in words("foreign") or (i.label == "word" and not i.text.isascii() and i.text.isalpha()) for i in items)
     english = sum(i.label in ("adverb", "request", "conj", "modify") and i.text.isalpha() and i.said not in words("foreign") for i in items)
     return strange >= 2 and strange > english
 
@@ -59,7 +59,8 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
         if item.label == "descriptor":
             time_left = item.said == "left" and label_at(items, k - 2) == "figure"  # "15 minutes left"
             agreed = item.said == "right" and k == 0 and said_at(items, 1) == ","  # "Right, …"
-            out += [] if time_left or agreed else [item.text]
+            of_person = item.id == "person" and label_at(items, k + 1) == "people" and item.said in ("older", "younger")
+            out += [] if time_left or agreed or of_person else [item.text]
         elif item.label == "word" and item.text.isalpha() and len(item.text) > 3:
             described = label_at(items, k + 1) in ("rash", "lesion", "generic_rash", "area", "skin")
             if (described and item.said.endswith(tuple(words("adjective_ending")))) or not is_english(item.text):

@@ -14,7 +14,7 @@ _DIGITS = re.compile(r"\d+(?:\.\d+)?$")
 _TIMES = {"k": 1e3, "hundred": 1e2, "thousand": 1e3, "million": 1e6, "dozen": 12}
 #: Larger numbers are read as this one: far beyond any count, and a float takes no more than 308 digits.
 _LARGEST = 1e12
-_ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6}
+ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6}
 
 
 @lru_cache(maxsize=256)
@@ -73,4 +73,4 @@ def numeral(item: Item) -> int | None:
     """A skin-type numeral: a whole number in digits or words, or I-VI."""
     if item.label == "number" and item.number is not None and item.number == int(item.number):
         return int(item.number)
-    return _ROMAN.get(item.said)
+    return ROMAN.get(item.said)

@@ -12,6 +12,8 @@ import re
 import sys
 from functools import lru_cache
 
+from rapidfuzz.distance import DamerauLevenshtein
+
 from assistant import intents, modes
 from assistant.clauses import patches as read_patches
 from assistant.context import (
@@ -36,7 +38,7 @@ from assistant.scales import read_scales, scale_steps
 from assistant.schema import ParsedTurn
 from assistant.sentence import Sentence
 from assistant.typos import Repair
-from assistant.vocabulary import SLOTS, Vocabulary, vocabulary
+from assistant.vocabulary import SLOTS, Vocabulary, vocabulary, words
 
 
 def _import_spacy():
@@ -74,6 +76,8 @@ def pipeline():
     return nlp
 
 
+#: An ICD-10 code of a skin condition ("L40", "L40.0").
+_CODE = re.compile(r"[A-Z]\d\d(?:\.\d+)?", re.I)
 _PLAIN = re.compile(r"[a-z0-9 ]+|.", re.S)
 
 
@@ -96,6 +100,7 @@ class Parser:
         self._tones = scale_steps(self.vocabulary)
         self._of_site = _of_site(self.vocabulary)
         self._wholes_of = wholes_of()
+        self._codes = {e.icd10: e.name for e in self.vocabulary.entries["rash"].values() if e.icd10}
 
     def parse(self, text: str) -> ParsedTurn:
         clean, sides = self._plain_sites(normalise(text))
@@ -115,6 +120,7 @@ class Parser:
         if "other_language" in problems and not sentence.named:
             intent, patches = "empty", ()
         request = intent == "request"
+        people = intents.person_words(sentence) if request else []
         return ParsedTurn(
             text=text,
             intent=intent,
@@ -125,7 +131,7 @@ class Parser:
             dropped=modes.targets(items, "dropped") if request else (),
             selects=request and modes.selects(sentence),
             repaired=repaired,
-            ignored=tuple(dict.fromkeys((*sides, *ignored(items)))) if request else (),
+            ignored=tuple(dict.fromkeys((*sides, *ignored(items), *people))) if request else (),
             unknown=unknown,
             problems=tuple(dict.fromkeys(problems)),
             topic=topic,
@@ -149,7 +155,8 @@ class Parser:
         while k < len(doc):
             span = spans.get(k)
             if span is None:
-                items.append(Item("word", "", doc[k].text))
+                rash = self._codes.get(doc[k].text[:3].upper()) or self._codes.get(doc[k].text.upper()) if _CODE.fullmatch(doc[k].text) else None
+                items.append(Item("rash", rash, doc[k].text) if rash else Item("word", "", doc[k].text))
                 k += 1
                 continue
             id_ = "" if span.id_ == "-" else span.id_
@@ -165,12 +172,22 @@ class Parser:
         """Misspelt words put right, then everything read again so that repaired words find their phrases."""
         found = {}
         for item in items:
-            if item.label == "word" and item.text not in found and (good := self._repair(item.text)):
+            good = self._repair(item.text) if item.label == "word" and item.text not in found and item.said not in words("foreign") else None
+            if good and not self._doubtful(items, item, good):
                 found[item.text] = good
         if not found:
             return items, ()
         text = " ".join(found.get(word, word) for word in text.split(" "))
         return self._items(text), tuple(found.items())
+
+    def _doubtful(self, items: list[Item], item: Item, good: str) -> bool:
+        """Whether a repair would give a site, tone or rash that is said already a second value, on little evidence."""
+        slot = next((s for s in ("rash", "area", "tone") if self.vocabulary.read(s, good)), None)
+        k = items.index(item)
+        listed = any(i.label == "conj" and i.id != "stop" for i in (*items[max(0, k - 2) : k], *items[k + 1 : k + 2]))
+        filled = slot is not None and any(i.label == slot and i is not item for i in items)
+        phrase = k + 1 < len(items) and items[k + 1].said == "of"  # "bakc of the hand"
+        return filled and not listed and not phrase and (len(item.text) < 5 or DamerauLevenshtein.distance(item.said, good) > 1)
 
     def _resolve(self, items: list[Item]) -> list[Item]:
         """Settle what each phrase means among its neighbours; every step relies on those before it."""

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from assistant.schema import Assumption, ImageRequest
+from assistant.vocabulary import expand, vocabulary
 
 #: Longest piece of the user's text that is quoted back, in characters; chosen by eye.
 QUOTED = 40
@@ -123,10 +125,23 @@ def readings(repaired: Sequence[tuple[str, str]]) -> list[str]:
     return ["I read " + listed(f"{quoted(typed)} as {meant}" for typed, meant in repaired[:3]) + "."]
 
 
+@lru_cache(maxsize=1)
+def not_drawn() -> frozenset[str]:
+    """Words for people and sides, which pictures here never show."""
+    cues = vocabulary().cues
+    templates = [*cues["people"]["one"], *cues["people"]["many"], *cues["descriptor"]["person"], *cues["descriptor"]["side"]]
+    return frozenset(form for template in templates for form in expand(template))
+
+
 def left_over(ignored: Sequence[str], unknown: Sequence[tuple[str, str, str | None]]) -> list[str]:
     """What of the sentence was not used."""
     words = list(dict.fromkeys([typed for _, typed, _ in unknown] + list(ignored)))
     if not words:
         return []
+    people = [w for w in words if w.lower() in not_drawn()]
+    words = [w for w in words if w not in people]
+    kind = ["Age, sex, build and sides of the body are not drawn " + f"({listed(quoted(w) for w in people[:3])})."] if people else []
+    if not words:
+        return kind
     more = f" and {len(words) - 3} more" if len(words) > 3 else ""
-    return ["I could not use " + (", ".join if more else listed)([quoted(w) for w in words[:3]]) + more + "."]
+    return ["I could not use " + (", ".join if more else listed)([quoted(w) for w in words[:3]]) + more + ".", *kind]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assistant.items import Item, label_at
-from assistant.numbers import numeral
+from assistant.numbers import ROMAN, numeral
 from assistant.vocabulary import Vocabulary, words
 
 
@@ -21,7 +21,12 @@ def read_scales(items: list[Item], tones: dict[tuple[str, int], str]) -> list[It
     """
     out: list[Item] = []
     k = 0
+    bare = not any(i.label in ("tone", "scale", "tone_people", "skin") for i in items) and any(i.label == "rash" for i in items)
     while k < len(items):
+        if bare and _is_bare_type(items, k):
+            out.append(Item("tone", tones["fitzpatrick", ROMAN[items[k].said]], items[k].text))
+            k += 1
+            continue
         steps, end = _steps_of(items, k)
         names = dict.fromkeys(tones[s] for s in steps if s in tones)
         if names:
@@ -31,6 +36,12 @@ def read_scales(items: list[Item], tones: dict[tuple[str, int], str]) -> list[It
             out.append(items[k])
             k += 1
     return out
+
+
+def _is_bare_type(items: list[Item], k: int) -> bool:
+    """A Roman numeral by itself at the end of a part of a sentence ("psoriasis, knee, III"); "I" is a pronoun."""
+    alone = items[k].text in ("II", "III", "IV", "V", "VI") and label_at(items, k + 1) in ("", "conj")
+    return alone and label_at(items, k - 1) in ("area", "rash", "conj", "number", "severity", "size")
 
 
 def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:

@@ -101,7 +101,7 @@ class ParsedTurn(BaseModel):
     #: "too_long" (more than ``normalise.MAX_CHARS``; the beginning was read), "other_language" (intent "empty" unless values
     #: were read), "contradiction:SLOT" for tone, severity, size, number ("fair black skin") and area ("scalp ringworm on the foot").
     problems: tuple[str, ...] = ()
-    #: For a question: "appearance", "site", "cause", "contagion", "difference", "definition", "vocabulary" or "person_have" (who
+    #: For a question: "appearance", "site", "cause", "contagion", "difference", "definition", "vocabulary", "choice" (why it was drawn so) or "person_have" (who
     #: gets it, how common); for social: "greeting", "thanks", "bye", "praise", "yes", "no", "sorry"; for diagnosis: "identify" or "treatment".
     topic: str | None = None
 
