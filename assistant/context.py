@@ -26,6 +26,8 @@ def not_places(items: list[Item]) -> None:
         before, after = said_at(items, k - 1), said_at(items, k + 1)
         if item.said in words("body_verb") and _is_body_verb(items, k):
             item.drop()
+        elif (after == "'s" and said_at(items, k + 2) == "length") or (item.said == "back" and after == "into"):
+            item.drop()  # "an arm's length", "put my back into it"
         elif after in ("sized", "size"):
             item.drop()
             items[k + 1].drop()
@@ -50,7 +52,11 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
 
     ``wholes_of``: part → areas that contain it.
     """
+    one_rash = sum(i.label == "rash" for i in items) == 1
     for k, item in enumerate(items):
+        if one_rash and item.label == "area" and not item.implied and _named_again(items, k, wholes_of):
+            item.drop()
+            continue
         j = next((j for j in range(k + 1, min(k + 7, len(items))) if items[j].label == "area"), None)
         if item.label == "word" and j is not None and said_at(items, k + 1) == "of" and _only(items[k + 1 : j], _BETWEEN) and (merged := v.read("area", f"{item.said} of the {items[j].said}")):
             items[j].id = merged
@@ -70,6 +76,14 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
             other.drop()
         elif (_part(item.id, other.id, wholes_of) and (joins[:1] == ["of"] or "'s" in joins or (not plain and joins and joins[0] in ("on", "in", "at")) or joins == ["("] or (joins[:1] == [","] and any(i.said in ("left", "right", "both") for i in between)))) or (_part(item.id, other.id, wholes_of) and not between):
             (other if other.id in wholes_of.get(item.id, ()) or other.id == item.id else item).drop()
+
+
+def _named_again(items: list[Item], k: int, wholes_of: dict[str, tuple[str, ...]]) -> bool:
+    """ "lesson on the foot: tinea between the toes": after a colon or a full stop a part of the same place is named."""
+    stop = next((j for j in range(k + 1, len(items)) if items[j].label == "conj" and items[j].id == "stop"), len(items))
+    return any(i.label == "area" and items[k].id in wholes_of.get(i.id, ()) for i in items[stop:]) and not any(
+        i.label in ("area", "count", "number") for i in items[k + 1 : stop]
+    )
 
 
 #: What may stand between a part and the whole it is of ("the sole of a black foot").
@@ -161,6 +175,8 @@ def _colour(items: list[Item], k: int) -> None:
         return
     if item.said in ("light", "medium") and after in ("rash", "generic_rash"):
         item.become("severity", "mild" if item.said == "light" else "moderate")
+    elif said_at(items, k + 1) == "in" and said_at(items, k + 2) in ("colour", "color") and sum(i.label == "tone" for i in items) > 1:
+        item.become("descriptor")  # "a mole brown in colour on fair skin"
     elif after == "descriptor" and item.said != "medium" and _describes_lesion(items, k):
         items[k + 1].text = f"{item.text} {items[k + 1].text}"  # "dark red plaques"
         item.drop()

@@ -11,6 +11,8 @@ from assistant.vocabulary import words
 
 #: Labels that say nothing about what is wanted; a sentence made of them only is no request.
 _EMPTY = frozenset({"adverb", "conj", "idiom", "side", "time", "figure", "unit", "interjection"})
+#: Labels that make a sentence one about images.
+_TELLING = frozenset({"image", "add", "compare", "darker", "worse", "clear", "count", "generic_rash", "modify", "slot_noun", "skin", "people", "lesion"})
 _COMMANDS = frozenset({"undo", "redo", "reset", "help"})
 #: Topics of questions, the most telling first.
 _TOPICS = ("vocabulary", "choice", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
@@ -94,6 +96,8 @@ def _is_about_images(s: Sentence) -> bool:
 def _asks_for_something_else(s: Sentence) -> bool:
     """ "draw three cars": a number and a verb, but nothing of skin."""
     skin = s.named or s.unknown or s.targets
+    if not skin and len(s.of("word")) > 1 and s.labels & _TELLING == {"count"}:
+        return True  # "book me a table for two"
     related = {"add", "compare", "darker", "worse", "clear", "generic_rash", "modify", "image", "slot_noun"}
     return s.asks and s.strange and not skin and not s.labels & related
 
@@ -180,6 +184,9 @@ def question(s: Sentence) -> str | None:
     cues = [i for k, i in enumerate(s.items) if i.label == "question" and (i.said not in _AUXILIARIES or (not s.asks and _opens(s.items, k) and not _is_order(s.items, k)))]
     if not cues or (s.asks and s.items.index(cues[0]) > s.index("request")):
         return "vocabulary" if any(c.id == "vocabulary" for c in cues) and "rash" not in s.labels else None
+    asked = s.items.index(cues[0])
+    if s.asks and any(i.label == "conj" and i.id == "stop" for i in s.items[asked : s.index("request")]):
+        return None  # "what does it look like? show two pictures"
     if s.has("modify", "would", "same") or "compare" in s.labels:
         return None
     if "rash" in s.labels and any(c.said in ("what would", "how would") for c in cues):

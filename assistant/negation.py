@@ -6,7 +6,7 @@ Cues are data (``vocabulary/cues.yaml``, label ``negate``): "forward" cues cover
 
 from __future__ import annotations
 
-from assistant.items import Item, label_at, next_index, prev_index
+from assistant.items import Item, label_at, next_index, prev_index, said_at
 
 #: Cues that cover one noun phrase: whatever comes after a preposition belongs to the rest of the sentence.
 _PHRASE_CUES = ("without", "instead", "rather", "except", "other", "apart", "in place", "as opposed", "aside", "excluding", "minus", "sans")
@@ -20,8 +20,16 @@ def negate(items: list[Item]) -> None:
             _cover(items, k)
         elif item.label == "negate" and item.id in ("aside", "backward"):
             _set_aside(items, k)
+        elif item.label == "rash" and said_at(items, k - 1) == "like" and _but_rather(items, k):
+            item.drop()
         elif item.label == "modify" and item.id == "change":
             _replaced(items, k)
+
+
+def _but_rather(items: list[Item], k: int) -> bool:
+    """ "a rash like eczema but it's tinea": what it is comes after "but"."""
+    but = next((j for j in range(k + 1, len(items)) if items[j].said == "but"), None)
+    return but is not None and but <= k + 3 and any(i.label == "rash" for i in items[but : but + 5])
 
 
 def _set_aside(items: list[Item], k: int) -> None:
@@ -32,9 +40,10 @@ def _set_aside(items: list[Item], k: int) -> None:
     while 0 <= j < len(items):
         item = items[j]
         if item.is_value or item.label in ("generic_rash", "outside_rash"):
-            if slot not in (None, item.label):
+            adjective = step == -1 and slot is not None and item.label in ("severity", "size", "number")
+            if slot not in (None, item.label) and not adjective:
                 return
-            slot = item.label
+            slot = slot or item.label
             item.drop()
         elif item.label not in ("adverb", "word", "descriptor", "side", "severity") and not (slot and item.said in ("or", "nor", "and")):
             break
