@@ -218,7 +218,7 @@ def question(
         reply, suggestions = not_in_vocabulary("rash", typed, near, Frame(), trained)
         return Turn(act="clarify", reply=reply, suggestions=suggestions), about
     if parsed.topic == "vocabulary" and not said["rash"]:
-        return Turn(act="answer", reply=vocabulary_of(trained), suggestions=for_newcomers(trained)), about
+        return Turn(act="answer", reply=vocabulary_of(trained, parsed.text), suggestions=for_newcomers(trained)), about
     of_itself = said["area"] or (said["tone"] and parsed.topic in (None, "definition", "vocabulary"))
     meant = [about] if about else [request.rash for request in requests]
     rashes = list(dict.fromkeys(said["rash"] or ([] if of_itself else meant)))[:3]
@@ -287,9 +287,25 @@ def about_tone(tone: str) -> str:
     return f"**{tone.capitalize()}** stands for Fitzpatrick type {types[tone]} here. The six tones: {steps}."
 
 
-def vocabulary_of(trained: Trained | None) -> str:
-    return (
-        f"Conditions: {listed(known('rash', trained))}.\n\nBody sites: {listed(known('area', trained))}.\n\n"
-        f"Skin tones: {listed(known('tone', trained))}.\n\nSeverity: {listed(vocabulary().names('severity'))}. "
+#: Words that ask for one slot of the vocabulary.
+_ASKED = {
+    "rash": ("rash", "condition", "disease", "disorder"),
+    "area": ("area", "site", "body part", "place", "region"),
+    "tone": ("tone", "skin type", "complexion", "skin colo"),
+}
+
+
+def vocabulary_of(trained: Trained | None, asked: str = "") -> str:
+    """All that can be drawn, or only the slots that ``asked`` names ("which skin tones do you know?")."""
+    types = {name: vocabulary().entry("tone", name).fitzpatrick for name in known("tone", trained)}
+    lines = {
+        "rash": f"Conditions: {listed(known('rash', trained))}.",
+        "area": f"Body sites: {listed(known('area', trained))}.",
+        "tone": f"Skin tones (Fitzpatrick type): {listed(f'{name} ({fitz})' for name, fitz in types.items())}.",
+    }
+    wanted = [slot for slot, words in _ASKED.items() if any(word in asked.lower() for word in words)]
+    rest = (
+        f"Severity: {listed(vocabulary().names('severity'))}. "
         f"Lesions: {listed([*vocabulary().names('size'), *vocabulary().names('number')])}."
     )
+    return "\n\n".join(lines[slot] for slot in wanted) if wanted else "\n\n".join([*lines.values(), rest])

@@ -95,6 +95,8 @@ def _is_times(items: list[Item], k: int) -> bool:
 
 def _is_age(items: list[Item], k: int) -> bool:
     """A number that ends "the patient is 28"."""
+    if said_at(items, k + 1) == "y" and label_at(items, k + 2) in ("", "conj"):
+        return True  # "child 4 y, pale"
     who = label_at(items, k - 2) == "people" or said_at(items, k - 2) in ("he", "she")
     return who and said_at(items, k - 1) in ("is", "was", "'s", "turned") and label_at(items, k + 1) in ("", "conj")
 

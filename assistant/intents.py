@@ -109,7 +109,7 @@ def _small_talk(s: Sentence) -> tuple[str, str | None]:
         return "off_topic", None
     if social and not s.strange:
         return "social", social[0].id
-    if "interjection" in s.labels or [i.said for i in meaningful] == ["no"]:
+    if "interjection" in s.labels or [i.said for i in meaningful] in (["no"], ["don't"], ["dont"], ["do not"]):
         return "social", "no"
     if s.labels & {"generic_rash", "skin"}:
         return "request", None
@@ -196,7 +196,7 @@ def question(s: Sentence) -> str | None:
     telling = any(c.id not in ("appearance", "definition") or (c.id == "definition" and " " in c.text) for c in cues)
     if (first is not None and first.label != "question" and not telling) or (s.asks and topic == "difference"):
         return None
-    return topic if topic == "vocabulary" or s.valued or _has_subject(s, cues, topic) else None
+    return topic if topic in ("vocabulary", "choice") or s.valued or _has_subject(s, cues, topic) else None
 
 
 def _topic(cues: list[Item]) -> str:

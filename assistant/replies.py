@@ -82,6 +82,10 @@ def described(requests: Sequence[ImageRequest]) -> str:
         counts = {request.count for request in requests}
         each = f", {counts.pop()} of each" if len(counts) == 1 and total > len(requests) else ""
         return f"{number(total)} of {kind}{sites_listed(pairs)} on {listed(tones)} skin{lesions(size, how_many)}{each}"
+    severities = [request.severity for request in requests if request.severity]
+    alike = {(r.rash, r.area, r.tone, r.size, r.number, r.count) for r in requests}
+    if len(alike) == 1 and len(severities) == len(requests):
+        return f"{number(total)} of {subject(requests[0].model_copy(update={'severity': None}))}: {listed(severities)}"
     if len(requests) <= 4:
         return listed(f"{number(request.count)} of {subject(request)}" for request in requests)
     return f"{number(total)} of {sites_listed(pairs)}, {len(requests)} combinations in all"
