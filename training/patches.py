@@ -1,9 +1,9 @@
 """An encoder that needs no training: principal components of image patches, written into AutoencoderKL's weights.
 
-On two cores an encoder is what takes longest to learn. The 16 strongest components of 16×16 patches, lesions weighted up,
-rebuild phantoms at 33 dB (28.8 dB inside lesions) with a linear decoder; the convolutional autoencoder trained from
-scratch was at 23 dB after 6 minutes. So the encoder *is* that projection, and training is left to the decoder, which
-learns to draw what 16 numbers a patch leave open. Further training may move the encoder like any other weights.
+On two cores an encoder is what takes longest to learn. On 40 held-out phantoms the 16 strongest components of 16×16
+patches, lesions weighted up, give 33.1 dB (29.0 dB inside lesions) with a linear decoder, and 35.7 dB (29.6 dB) with the
+convolutional one after 27 minutes. So the encoder *is* that projection, and training is left to the decoder, which learns
+to draw what 16 numbers a patch leave open. Further training may move the encoder like any other weights.
 """
 
 from __future__ import annotations
