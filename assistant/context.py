@@ -117,9 +117,16 @@ def weak_values(items: list[Item]) -> None:
             # "a black woman" is said of the person, "a dark-skinned woman" of the skin
             item.hint = label_at(items, k + 1) == "people" and not said_at(items, k + 1).startswith("skinned")
         elif item.label == "tone_with_skin":
-            item.label = "tone" if _beside(items, k, ("skin", "people"), ("tone", "tone_people", "tone_with_skin")) else "word"
+            told = _beside(items, k, ("skin", "people"), ("tone", "tone_people", "tone_with_skin")) or _alone(items, k)
+            item.label = "tone" if told else "word"
         elif item.label == "severity_with_rash":
             item.label = "severity" if _beside(items, k, ("rash", "generic_rash", "lesion"), ("severity",)) else "word"
+
+
+def _alone(items: list[Item], k: int) -> bool:
+    """Whether ``k`` stands by itself between marks or the ends of a list ("psoriasis, knee, white")."""
+    marks = [said_at(items, j) in ("", ",", ";", ".", "-", "–", "/", ":") for j in (k - 1, k + 1)]
+    return all(marks) and len(items) > 1
 
 
 def _beside(items: list[Item], k: int, nouns: tuple[str, ...], values: tuple[str, ...]) -> bool:
