@@ -14,7 +14,6 @@ from assistant.vocabulary import expand, vocabulary
 
 #: Longest piece of the user's text that is quoted back, in characters; chosen by eye.
 QUOTED = 40
-NOT_FOR_DIAGNOSIS = "The images are synthetic and not for diagnosis."
 
 
 def quoted(text: str) -> str:
@@ -34,10 +33,6 @@ def listed(words: Iterable[str], last: str = "and") -> str:
     """("a", "b", "c") → "a, b and c"."""
     *most, final = list(words)
     return f"{', '.join(most)} {last} {final}" if most else final
-
-
-def article(word: str) -> str:
-    return "an" if word[0] in "aeiou" else "a"
 
 
 def number(count: int) -> str:

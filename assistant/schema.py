@@ -10,7 +10,6 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 Act = Literal["generate", "clarify", "answer", "refuse", "undo", "reset"]
-Slot = Literal["rash", "area", "tone", "severity", "size", "number", "count"]
 
 #: Slots whose values come from the vocabulary, in the order of the canonical caption.
 VALUE_SLOTS: tuple[str, ...] = ("rash", "area", "tone", "severity", "size", "number")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import math
 
-SPLITS = ("train", "validation", "test")
 SHARES = (0.8, 0.1, 0.1)
 
 

@@ -79,11 +79,8 @@ def train(recipe: AutoencoderRecipe) -> Run:
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.schedule.seed)
     records, weights = gather(recipe.data)
-    learn = np.array([record.split == "train" for record in records])
     images = Images(records, recipe.architecture.image_size)
-    chances = np.where(learn, weights, 0)
-    chances /= chances.sum()
-    held_out = spread(np.flatnonzero(~learn), 24)
+    chances, held_out = drawn_and_held_out(records, weights)
     with parallel.one_after_another():
         basis = fitted(recipe, images, chances)
     if recipe.start is None:
@@ -140,6 +137,13 @@ def fitted(recipe: AutoencoderRecipe, images: Images, chances: np.ndarray) -> Ba
     if recipe.trains == "decoder":
         basis.save(path)
     return basis
+
+
+def drawn_and_held_out(records: list[Record], weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probability of each record to be drawn in training (N,), and the indices of the pictures kept for validation."""
+    learn = np.array([record.split == "train" for record in records])
+    chances = np.where(learn, weights, 0)
+    return chances / chances.sum(), spread(np.flatnonzero(~learn), 24)
 
 
 def gather(sources: tuple[Source, ...]) -> tuple[list[Record], np.ndarray]:

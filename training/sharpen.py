@@ -10,7 +10,6 @@ import itertools
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
@@ -18,7 +17,7 @@ from pydantic import Field
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from training.autoencoder import Source, gather, reconstruction, spread, validate
+from training.autoencoder import Source, drawn_and_held_out, gather, reconstruction, validate
 from training.dataset import Images, crops, fingerprint
 from training.norm import quicken
 from training.patches import BASIS, Basis
@@ -64,11 +63,8 @@ def train(recipe: SharpenRecipe) -> Run:
     autoencoder = load(AutoencoderKL, recipe.autoencoder, "vae")
     model = quicken(Sharpener(autoencoder)).to(device, memory_format=torch.channels_last)
     records, weights = gather(recipe.data)
-    learn = np.array([record.split == "train" for record in records])
     images = Images(records, autoencoder.config.sample_size)
-    chances = np.where(learn, weights, 0)
-    chances /= chances.sum()
-    held_out = spread(np.flatnonzero(~learn), 24)
+    chances, held_out = drawn_and_held_out(records, weights)
     autoencoder.save_config(recipe.run / "model")
     basis.save(recipe.run / BASIS)
     run = Run(recipe.run, recipe, recipe.schedule, model, fingerprint(records))

@@ -14,7 +14,6 @@ from numba import njit
 from scipy.spatial import cKDTree
 
 QUANTUM = 5e-5  # metres a unit in body.npz, see make_body.py
-POSES = ("rest", "open")
 SKIN, MOUTH, EYE = 0, 1, 2
 BACKDROP = 0.2  # metres behind the target hangs a cloth: what lies further back is not in the picture
 

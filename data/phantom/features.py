@@ -138,8 +138,9 @@ def _face(canvas, view, body, area, hair_colour, tone_index, rng) -> None:
     if area == "scalp":  # short or thin, or no rash would be seen
         dense = _smoothstep(_strands(P, seed + 7, (900, 900, 220), -0.2), 0.2, 0.9) * rng.uniform(0.35, 0.7)
     else:
-        dense = 0.90 + 0.10 * _strands(P, seed + 7, (500, 500, 70), 0.0)
-        canvas.height += hair * 0.0005 * _strands(P, seed + 7, (500, 500, 70), 0.0)
+        strands = _strands(P, seed + 7, (500, 500, 70), 0.0)
+        dense = 0.90 + 0.10 * strands
+        canvas.height += hair * 0.0005 * strands
         canvas.bare *= 1 - hair
     shade = (0.6 + 0.7 * _strands(P, seed + 9, (700, 700, 60), 0.0))[:, None]
     canvas.paint(hair * dense, hair_colour * shade)
