@@ -89,6 +89,8 @@ def phantoms(
     rash: Annotated[list[str] | None, typer.Option(help="Only these rashes (repeat the option); all unless given.")] = None,
     area: Annotated[list[str] | None, typer.Option(help="Only these areas.")] = None,
     tone: Annotated[list[str] | None, typer.Option(help="Only these skin tones.")] = None,
+    variety: Annotated[float, typer.Option(min=0, max=1, help="How far camera, light and backdrop stray; less is learned sooner.")] = 1,
+    typical: Annotated[int, typer.Option(min=1, help="How many times as often a rash is drawn at its typical sites.")] = 1,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; the pictures do not depend on it.")] = None,
 ) -> None:
     """Draw phantoms: rashes rendered on a 3D body, every rash, area and tone equally often, with lesion masks.
@@ -100,7 +102,7 @@ def phantoms(
 
         with _progress() as bar:
             task = bar.add_task("Phantoms", total=count)
-            for done in make(out, count, seed, rash, area, tone, workers):
+            for done in make(out, count, seed, rash, area, tone, workers, variety=variety, typical=typical):
                 bar.update(task, completed=done)
     except KeyboardInterrupt:
         _fail("Stopped. The same command goes on from here.", code=130)

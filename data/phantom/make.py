@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from assistant.caption import caption
+from assistant.notes import notes
 from data.manifest import Labels, Row, read, write
 
 LICENSE = "Apache-2.0"
@@ -50,9 +51,15 @@ class Job:
         )  # fmt: skip
 
 
-def plan(count: int, seed: int, rashes: list[str], areas: list[str], tones: list[str]) -> Iterator[Job]:
-    """``count`` jobs that go through all combinations in a shuffled order before any comes again."""
-    combinations = [(r, a, t) for r in rashes for a in areas for t in tones]
+def plan(count: int, seed: int, rashes: list[str], areas: list[str], tones: list[str], typical: int = 1) -> Iterator[Job]:
+    """``count`` jobs that go through all combinations in a shuffled order before any comes again.
+
+    A typical site of a rash (`assistant.notes`) comes ``typical`` times a round; tones stay equally often.
+    """
+    notes_of = notes()
+    combinations = [
+        (r, a, t) for r in rashes for a in areas for t in tones for _ in range(typical if a in notes_of[r].areas else 1)
+    ]
     for number in range(count):
         round_, place = divmod(number, len(combinations))
         order = np.random.default_rng([seed, round_]).permutation(len(combinations))
@@ -78,17 +85,19 @@ def _extras(rash: str, rng: np.random.Generator) -> dict[str, str]:
     return extras
 
 
-def _draw(task: tuple[Job, str, int]) -> int:
+def _draw(task: tuple[Job, str, int, float]) -> int:
     """Draw one phantom unless it is there already; files appear whole or not at all."""
     from PIL import Image
 
     from data.phantom.render import render
 
-    job, folder, resolution = task
+    job, folder, resolution, variety = task
     image_path, mask_path = Path(folder) / job.file_name, Path(folder) / job.mask_file_name
     if image_path.exists() and mask_path.exists():
         return job.number
-    phantom = render(**job.labels.model_dump(), seed=job.seed, identity=job.identity, resolution=resolution)
+    phantom = render(
+        **job.labels.model_dump(), seed=job.seed, identity=job.identity, resolution=resolution, variety=variety
+    )
     for path, picture, options in (
         (mask_path, phantom.mask, {"optimize": True}),
         (image_path, phantom.image, {"quality": 95, "subsampling": 0}),
@@ -109,6 +118,8 @@ def make(
     tones: list[str] | None = None,
     workers: int | None = None,
     resolution: int = 256,
+    variety: float = 1.0,
+    typical: int = 1,
 ) -> Iterator[int]:
     """Draw ``count`` phantoms into ``folder`` and write its manifest; yields how many are done.
 
@@ -125,10 +136,11 @@ def make(
         if unknown:
             raise ValueError(f"no phantoms of {slot} {', '.join(sorted(unknown))}; known: {', '.join(known)}")
         chosen.append(list(wanted or known))
-    _same_plan(folder, {"seed": seed, "rashes": chosen[0], "areas": chosen[1], "tones": chosen[2], "resolution": resolution})
-    jobs = list(plan(count, seed, *chosen))
+    labels = dict(zip(("rashes", "areas", "tones"), chosen, strict=True))
+    _same_plan(folder, {"seed": seed, **labels, "resolution": resolution, "variety": variety, "typical": typical})
+    jobs = list(plan(count, seed, *chosen, typical))
     # Neighbours share a body, so that a worker seldom builds a new one.
-    tasks = [(job, str(folder), resolution) for job in sorted(jobs, key=lambda j: (j.number // 2000, j.identity))]
+    tasks = [(job, str(folder), resolution, variety) for job in sorted(jobs, key=lambda j: (j.number // 2000, j.identity))]
     with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count()) as pool:
         for done, _ in enumerate(pool.imap_unordered(_draw, tasks, chunksize=16), start=1):
             yield done

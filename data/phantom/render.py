@@ -21,8 +21,8 @@ from data.phantom.sites import sites, view
 TONES = tuple(skin.ITA_TARGET)
 LESION_RASHES = ("mole", "melanoma", "seborrheic keratosis")  # photographed from near
 
-BACKDROPS = [  # linear sRGB of drapes and studio cloths
-    (0.004, 0.006, 0.012), (0.02, 0.05, 0.11), (0.10, 0.24, 0.36), (0.05, 0.15, 0.13), (0.30, 0.33, 0.36), (0.60, 0.61, 0.62), (0.10, 0.10, 0.11),
+BACKDROPS = [  # linear sRGB of drapes and studio cloths, the usual ones first
+    (0.10, 0.24, 0.36), (0.05, 0.15, 0.13), (0.30, 0.33, 0.36), (0.02, 0.05, 0.11), (0.004, 0.006, 0.012), (0.60, 0.61, 0.62), (0.10, 0.10, 0.11),
 ]  # fmt: skip
 #: How widely a rash is strewn over the frame, as the standard deviation of its places in frames.
 SPREAD = {"acne": 0.26, "urticaria": 0.27, "psoriasis": 0.20, "vitiligo": 0.19, "eczema": 0.13, "tinea": 0.13}
@@ -48,8 +48,12 @@ def render(
     number: str | None = None,
     resolution: int = 256,
     identity: int | None = None,
+    variety: float = 1.0,
 ) -> Phantom:
     """Draw one phantom; the same arguments give the same picture, whatever was drawn before.
+
+    ``variety``, 0 to 1, is how far camera, side, backdrop and light stray; people and rashes vary all the same. A small
+    model that has seen few pictures learns a site from pictures that resemble each other much sooner.
 
     Raises KeyError with the known names if ``rash``, ``area`` or ``tone`` cannot be drawn.
     """
@@ -61,13 +65,15 @@ def render(
     drawn = int(scene.integers(identities()))
     identity = drawn if identity is None else identity
     side = "LR"[int(scene.integers(2))]
+    if variety < 1 and scene.random() >= variety:
+        side = "L"
     near = rash in LESION_RASHES
     figure, wide = body(identity, sites()[area].pose), sites()[area].width
-    seen = view(figure, area, side, scene, resolution, zoom=min(1.0, max(0.62, 12 / wide), 24 / wide) if near else 1.0)
+    seen = view(figure, area, side, scene, resolution, zoom=min(1.0, max(0.62, 12 / wide), 24 / wide) if near else 1.0, variety=variety)
     tone_index = TONES.index(tone)
     canvas = decorate(seen, figure, tone_index, area, person)
     lesions = _lesions(rash, seen, canvas, tone_index, disease, severity, size, number)
-    image = _photograph(_albedo(tone, canvas, lesions, light), canvas, lesions, seen, light)
+    image = _photograph(_albedo(tone, canvas, lesions, light), canvas, lesions, seen, light, variety)
     mask = np.zeros(resolution * resolution, np.uint8)
     mask[seen.pixel] = np.round(255 * np.clip(lesions.mask * canvas.bare, 0, 1))
     return Phantom(image, mask.reshape(resolution, resolution), identity, seed)
@@ -109,11 +115,11 @@ def _albedo(tone: str, canvas: Canvas, lesions: Lesions, rng: np.random.Generato
     return colour * (1 - canvas.cover[:, None]) + canvas.cover[:, None] * canvas.cover_colour
 
 
-def _photograph(albedo, canvas: Canvas, lesions: Lesions, seen: View, rng) -> np.ndarray:
+def _photograph(albedo, canvas: Canvas, lesions: Lesions, seen: View, rng, variety: float) -> np.ndarray:
     n = seen.resolution
     normals = _bump(seen, canvas.height * (1 - canvas.cover) + lesions.height)
     # a key light a little off the camera (flash or window), a fill, and ambient light that folds keep out
-    around, lift = rng.uniform(-1.1, 1.1), rng.uniform(-0.1, 0.9)
+    around, lift = variety * rng.uniform(-1.1, 1.1), 0.4 + variety * (rng.uniform(-0.1, 0.9) - 0.4)
     key = _unit(seen.toward + np.tan(0.6 * around) * seen.right + 0.8 * lift * seen.up)
     # light that enters the skin leaves it again a little further on, red most: soften the terminator by colour
     wrap = np.array([0.34, 0.20, 0.15])
@@ -128,7 +134,7 @@ def _photograph(albedo, canvas: Canvas, lesions: Lesions, seen: View, rng) -> np
     grease = rng.uniform(0.02, 0.09) + lesions.gloss * 0.35 + canvas.gloss * 0.5
     specular = grease * (0.6 * shine**18 + 0.9 * shine**70) * (1 - 0.7 * lesions.scale) * (1 - 0.6 * canvas.cover * (canvas.gloss == 0))
     colour = albedo * light + specular[:, None]
-    picture = _backdrop(n, rng)
+    picture = _backdrop(n, rng, variety)
     picture[seen.pixel] = colour
     picture = picture.reshape(n, n, 3) * rng.normal(1.12, 0.025) * (1 + rng.normal(0, 0.012, 3))
     picture = gaussian_filter(picture, (0.5, 0.5, 0))
@@ -147,8 +153,8 @@ def _bump(seen: View, height: np.ndarray) -> np.ndarray:
     return _unit(seen.normals - slope[:, :1] * seen.right - slope[:, 1:] * seen.up)
 
 
-def _backdrop(n: int, rng: np.random.Generator) -> np.ndarray:
-    colour = np.array(BACKDROPS[int(rng.integers(len(BACKDROPS)))]) * rng.uniform(0.8, 1.2, 3) ** 0.5
+def _backdrop(n: int, rng: np.random.Generator, variety: float) -> np.ndarray:
+    colour = np.array(BACKDROPS[int(rng.integers(max(1, round(variety * len(BACKDROPS)))))]) * rng.uniform(0.8, 1.2, 3) ** 0.5
     y, x = np.mgrid[0:n, 0:n] / n - 0.5
     folds = fbm(np.stack([x.ravel(), y.ravel(), np.zeros(n * n)], 1), rng.uniform(1, 3), int(rng.integers(1, 2**30)), 2)
     falloff = 1 - 0.25 * (x * rng.normal() + y * rng.normal()).ravel() - 0.3 * (x**2 + y**2).ravel()

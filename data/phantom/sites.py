@@ -35,8 +35,13 @@ def _landmark(body: Body, name: str, side: str) -> np.ndarray:
     return body.landmarks[name.replace(".S", f".{side}")]
 
 
-def view(body: Body, area: str, side: str, rng: np.random.Generator, resolution: int, zoom: float = 1.0) -> View:
-    """A camera on ``area`` of that ``side`` ("L" or "R"), as unlike the last one as two photographs of it are."""
+def view(
+    body: Body, area: str, side: str, rng: np.random.Generator, resolution: int, zoom: float = 1.0, variety: float = 1.0
+) -> View:
+    """A camera on ``area`` of that ``side`` ("L" or "R").
+
+    With ``variety`` 1 as unlike the last one as two photographs of it are, with 0 always the same.
+    """
     site = sites()[area]
     sign = 1.0 if side == "L" else -1.0
     if isinstance(site.at, str):
@@ -60,13 +65,13 @@ def view(body: Body, area: str, side: str, rng: np.random.Generator, resolution:
         up = -axis
     elif abs(_unit(facing)[2]) > 0.8:
         up = np.array([0.0, 1.0, 0.0]) if area != "sole" else np.array([0.0, -1.0, 0.0])
-    facing = _unit(_unit(facing) + rng.normal(0, 0.11, 3))
+    facing = _unit(_unit(facing) + variety * rng.normal(0, 0.11, 3))
     right = _unit(np.cross(up, facing))
-    roll = np.radians(rng.normal(0, 9)) + (np.radians(rng.choice([0, 55, -55])) if site.along else 0)
+    roll = variety * np.radians(rng.normal(0, 9) + (rng.choice([0, 55, -55]) if site.along else 0))
     up = np.cos(roll) * np.cross(facing, right) + np.sin(roll) * right
-    width = site.width / 100 * zoom * rng.uniform(0.85, 1.18)
+    width = site.width / 100 * zoom * (1 + variety * (rng.uniform(0.85, 1.18) - 1))
     target = body.surface(inside, facing)
-    target = target + width * (rng.normal(0, 0.045) * right + rng.normal(0, 0.045) * up)
+    target = target + variety * width * (rng.normal(0, 0.045) * right + rng.normal(0, 0.045) * up)
     return body.look(target, facing, up, width, resolution, distance=max(0.45, 2.2 * width))
 
 

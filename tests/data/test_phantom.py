@@ -1,5 +1,7 @@
 """Phantoms: same seed same picture, labels that the picture bears out, colours in their bands."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -79,6 +81,17 @@ def test_tone_alone_changes_neither_site_nor_lesions():
     assert (a & b).sum() / (a | b).sum() > 0.95
 
 
+def test_without_variety_two_seeds_see_the_same_picture_of_the_site():
+    def outline(seed, variety):
+        return render("mole", "back of the hand", "fair", seed, identity=0, resolution=SMALL, variety=variety).image
+
+    def apart(variety):
+        lightness = [lab(outline(seed, variety))[..., 0] for seed in (1, 2, 3)]
+        return np.abs(lightness[0] - lightness[1]).mean() + np.abs(lightness[1] - lightness[2]).mean()
+
+    assert apart(0.0) < 0.5 * apart(1.0)
+
+
 def test_unknown_values_are_named():
     with pytest.raises(KeyError, match="no phantom for rash 'measles'"):
         render("measles", "forearm", "fair", seed=0)
@@ -92,6 +105,13 @@ def test_plan_is_even_and_stable():
     assert jobs[:10] == list(plan(10, 4, rashes, areas, tones)), "a larger set begins with the smaller one"
     for job in jobs:
         assert (job.row().split == "validation") == (job.identity == VALIDATION_IDENTITY)
+
+
+def test_typical_sites_come_as_often_as_asked_and_tones_stay_even():
+    jobs = list(plan(2 * 24, 4, ["acne"], ["face", "sole"], list(TONES), typical=3))
+    counted = Counter((j.labels.area, j.labels.tone) for j in jobs)
+    assert {counted["face", tone] for tone in TONES} == {6}
+    assert {counted["sole", tone] for tone in TONES} == {2}
 
 
 def test_set_does_not_depend_on_workers_and_resumes(tmp_path):
