@@ -15,6 +15,7 @@ from assistant.suggestions import MANY, after_images, complete_sentence, every_t
 from assistant.vocabulary import vocabulary
 
 CALLED = {"rash": "condition", "area": "body site", "tone": "skin tone", "number": "number of lesions"}
+PLURAL = {"rash": "conditions", "area": "body sites", "tone": "skin tones", "severity": "severities", "size": "sizes", "number": "numbers of lesions"}
 #: Said wherever the assistant introduces itself.
 SYNTHETIC = "The images are synthetic and not for diagnosis."
 
@@ -28,7 +29,7 @@ Reply = tuple[str, list[str]]
 
 def which_condition(frame: Frame, trained: Trained | None) -> Reply:
     said = so_far(frame)
-    lead = f"So far: {said}. Which condition" if said else "Which condition"
+    lead = f"Understood so far: {said}. Which condition" if said else "Which condition"
     return f"{lead} would you like to see? For instance {listed(familiar(trained)[:4], 'or')}.", naming(trained)
 
 
@@ -131,7 +132,8 @@ def problem(code: str, frame: Frame, trained: Trained | None) -> Reply:
     if slot == "area" and frame.rash:
         return f"Those sites of {frame.rash[0]} contradict each other. Which one do you mean?", sites_of(frame, trained)
     if slot:
-        lead = f"That names the {CALLED.get(slot, slot)} in two ways that contradict each other."
+        said = getattr(frame, slot)
+        lead = f"That names {PLURAL[slot]} that contradict each other{f', {listed(said)}' if len(said) > 1 else ''}."
         noun = {"tone": " skin", "size": " lesions", "number": " lesions"}.get(slot, "")
         values = naming(trained) if slot == "rash" else known(slot, trained)[-MANY:]
         return f"{lead} Which one do you mean?", [f"{value}{noun}".capitalize() for value in values]
@@ -188,6 +190,12 @@ SOCIAL = {
 }
 
 
+LIMIT = (
+    f"The chat draws up to {MAX_IMAGES_PER_TURN} images a turn, as many turns as you like. For a larger set, run"
+    ' `script2skin generate "500 images of eczema on every skin tone" --out my-set`.'
+)
+
+
 def abilities(trained: Trained | None) -> str:
     rashes = known("rash", trained)
     return (
@@ -217,6 +225,11 @@ def question(
         near = near if near in known("rash", trained) else None
         reply, suggestions = not_in_vocabulary("rash", typed, near, Frame(), trained)
         return Turn(act="clarify", reply=reply, suggestions=suggestions), about
+    if parsed.topic == "limit":
+        return Turn(act="answer", reply=LIMIT, suggestions=after_images(requests, trained)), about
+    if parsed.topic == "name" and requests and not said["rash"]:
+        reply = f"It is called {listed(dict.fromkeys(request.rash for request in requests))}."
+        return Turn(act="answer", reply=reply, suggestions=after_images(requests, trained)), about
     if parsed.topic == "vocabulary" and not said["rash"]:
         return Turn(act="answer", reply=vocabulary_of(trained, parsed.text), suggestions=for_newcomers(trained)), about
     of_itself = said["area"] or (said["tone"] and parsed.topic in (None, "definition", "vocabulary"))

@@ -27,6 +27,7 @@ class Clause:
     apart: bool = False
     darker: int = 0
     worse: int = 0
+    times: float | None = None
     cleared: set[str] = field(default_factory=set)
     excluded: dict[str, list[str]] = field(default_factory=dict)
     #: Values of the clause before, for slots that "the same" leaves as they are.
@@ -39,7 +40,7 @@ class Clause:
 
     @property
     def empty(self) -> bool:
-        return not (self.slots or self.cleared or self.excluded or self.darker or self.worse)
+        return not (self.slots or self.cleared or self.excluded or self.darker or self.worse or self.times)
 
 
 def clauses(items: list[Item]) -> list[Clause]:
@@ -56,6 +57,8 @@ def clauses(items: list[Item]) -> list[Clause]:
             current.darker += int(item.id)
         elif slot == "worse":
             current.worse += int(item.id)
+        elif slot == "times":
+            current.times = float(item.id)
         elif slot == "clear":
             current.cleared.add(item.id)
         elif item.is_value and item.negated:
@@ -232,6 +235,8 @@ def _patch(clause: Clause) -> Patch:
         fields["tone_step"] = clause.darker
     if clause.worse:
         fields["severity_step"] = clause.worse
+    if clause.times and "count" not in fields:
+        fields["count_factor"] = clause.times
     if clause.excluded:
         fields["excluded"] = {s: tuple(dict.fromkeys(v)) for s, v in clause.excluded.items()}
     return Patch(**fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assistant.items import FILLER, Item, id_at, label_at, next_index, prev_index, said_at
+from assistant.typos import is_english
 from assistant.vocabulary import Vocabulary, words
 
 
@@ -41,6 +42,9 @@ def not_places(items: list[Item]) -> None:
 def _is_body_verb(items: list[Item], k: int) -> bool:
     """ "let's nail this", "to back it up"; not "show it on the face"."""
     before = said_at(items, k - 1)
+    subject, after = before in ("we", "i", "you", "they") and said_at(items, k - 2) not in ("can", "could", "will", "do"), said_at(items, k + 1)
+    if (subject or before == "to") and (after in ("a", "an", "our", "some") or label_at(items, k + 1) in ("number", "quantity")):
+        return True  # "we shoulder a lot of work", "to face an audience"
     lets = before in ("let's", "lets") or (before == "'s" and said_at(items, k - 2) == "let")
     if prev_index(items, k, ("conj", "social", "adverb")) is None and said_at(items, k - 1) not in ("the", "on", "of", "a", "my") and said_at(items, k + 1) in ("this", "that", "it", "up", "these"):
         return True  # "back this up with two pictures"
@@ -127,6 +131,21 @@ def _alone(items: list[Item], k: int) -> bool:
     """Whether ``k`` stands by itself between marks or the ends of a list ("psoriasis, knee, white")."""
     marks = [said_at(items, j) in ("", ",", ";", ".", "-", "–", "/", ":") for j in (k - 1, k + 1)]
     return all(marks) and len(items) > 1
+
+
+def idle_quantities(items: list[Item]) -> None:
+    """ "a lot of work", "many students": many of something that is no lesion."""
+    looked_through = ("adverb", "descriptor", "side", "tone", "tone_people", "tone_with_skin", "size", "severity", "severity_with_rash")
+    for k, item in enumerate(items):
+        if item.label != "number" or item.id != "multiple":
+            continue
+        j = next_index(items, k, looked_through)
+        if label_at(items, j) == "word" and label_at(items, next_index(items, j, looked_through)) not in _COUNTED and is_english(items[j].said):
+            item.drop()
+
+
+#: What "many" and "a lot of" may count.
+_COUNTED = ("rash", "generic_rash", "lesion", "image", "outside_rash")
 
 
 def _beside(items: list[Item], k: int, nouns: tuple[str, ...], values: tuple[str, ...]) -> bool:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from assistant.dialogue import History, respond
+from assistant.dialogue import History, chosen, respond
 from assistant.frames import Trained
 from assistant.parser import Parser
 from assistant.schema import MAX_IMAGES_PER_TURN, Turn
@@ -43,7 +43,10 @@ class Conversation:
 
     def say(self, text: str, seed: int | None = None) -> Turn:
         """Answer one utterance. ``seed`` is used where the request would draw a new one."""
-        self.history, turn = respond(self.history, self._parse(text), trained=self.trained, limit=self.limit, seed=seed)
+        parsed = self._parse(text)
+        if choice := chosen(self.history.state, parsed):
+            parsed = self._parse(choice)
+        self.history, turn = respond(self.history, parsed, trained=self.trained, limit=self.limit, seed=seed)
         return turn
 
     def dump(self) -> dict[str, Any]:

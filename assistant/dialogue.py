@@ -8,6 +8,7 @@ Every change of state is a new entry of the history, so undo and redo only move 
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 
@@ -52,6 +53,8 @@ class State(BaseModel):
     pending: tuple[Frame, ...] = ()
     #: The slot that it waits for.
     waits: str = ""
+    #: Answers that were offered to choose from; "the second one" then means the second of them.
+    choices: tuple[str, ...] = ()
     #: What a "yes" draws ("Shall I draw chickenpox instead?").
     offer: tuple[Frame, ...] = ()
     #: How many seeds were drawn so far.
@@ -114,6 +117,14 @@ class Ask(Exception):
         super().__init__(reply)
         self.reply, self.suggestions, self.waits = reply, list(suggestions), waits
         self.pending, self.offer = pending, offer
+
+
+def chosen(state: State, parsed: ParsedTurn) -> str | None:
+    """The offered answer that "the first" points at, as a sentence; None when it points at no offer."""
+    if not (state.waits and state.choices and len(parsed.targets) == 1) or any(p.model_fields_set for p in parsed.patches):
+        return None
+    place = counted(parsed.targets[0], len(state.choices))
+    return state.choices[place - 1] if 1 <= place <= len(state.choices) else None
 
 
 def respond(
@@ -206,7 +217,11 @@ def requested(
         # more clauses than images in a turn can never be drawn: not worth keeping
         if ask.pending is not None and len(ask.pending) <= MAX_IMAGES_PER_TURN:
             history = history.push(
-                state.model_copy(update={"pending": ask.pending, "waits": ask.waits, "offer": ask.offer})
+                state.model_copy(
+                    update={
+                        "pending": ask.pending, "waits": ask.waits, "offer": ask.offer, "choices": tuple(ask.suggestions)
+                    }
+                )
             )
         suggestions = ask.suggestions or after_images(state.requests, trained)
         reply = " ".join([ask.reply, *([] if parsed.problems else readings(parsed.repaired))])
@@ -226,7 +241,7 @@ def requested(
         draws=draws,
     )
     if frames == state.frames and tuple(requests) == state.requests:
-        after = state.model_copy(update={"pending": (), "waits": "", "offer": ()})
+        after = state.model_copy(update={"pending": (), "waits": "", "choices": (), "offer": ()})
         return history.push(after), again(state, parsed, extra, trained)
     news = [assumption for assumption in assumed if assumption not in state.assumed]
     return history.push(after), Turn(
@@ -462,10 +477,24 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, 
     result: list[Frame] = []
     for patch in patches:
         merged = [merge(base, patch, drawn_tones(base) if patch.tone_step else ()) for base in bases]
+        if patch.count is not None:
+            merged = distinct(merged)
+        if patch.count_factor:
+            merged = multiplied(merged, patch.count_factor)
         if patch.count is not None and not patch.each and len(merged) > 1:
             merged = shared_out(merged, patch.count)
         result += merged
     return tuple(result)
+
+
+def distinct(frames: Sequence[Frame]) -> list[Frame]:
+    """Frames that differ in what is seen; of those that do not, the first."""
+    return list({tuple(frame.values().items()): frame for frame in reversed(frames)}.values())[::-1]
+
+
+def multiplied(frames: Sequence[Frame], factor: float) -> list[Frame]:
+    """``factor`` times as many images, rounded up, from the same seeds on."""
+    return [frame.change(count=max(1, math.ceil(factor * total((frame,))))) for frame in frames]
 
 
 def drawn_tones(frame: Frame) -> tuple[str, ...]:
@@ -573,9 +602,18 @@ def capped(frames: Sequence[Frame], limit: int) -> bool:
 # ── what is said about it ───────────────────────────────────────────────────────────────────────────────────────
 
 
+def differ_in_looks(now: Sequence[ImageRequest], before: Sequence[ImageRequest]) -> bool:
+    """Whether the same condition at the same site is seen in another way, so that there is something to compare."""
+
+    def looks(requests: Sequence[ImageRequest]) -> set[tuple]:
+        return {(r.rash, r.area, r.tone, r.severity, r.size, r.number) for r in requests}
+
+    return looks(now) != looks(before) and {(r.rash, r.area) for r in now} <= {(r.rash, r.area) for r in before}
+
+
 def understood(requests: Sequence[ImageRequest], state: State) -> str:
     """First sentence of the answer to a request."""
     text = described(requests)
     kept = {seed for request in state.requests for seed in request.image_seeds()}
-    compared = state.requests and {request.seed for request in requests} <= kept
+    compared = state.requests and {request.seed for request in requests} <= kept and differ_in_looks(requests, state.requests)
     return f"{text[0].upper()}{text[1:]}.{' Same seed as before, so that you can compare.' if compared else ''}"

@@ -12,10 +12,10 @@ from assistant.vocabulary import words
 #: Labels that say nothing about what is wanted; a sentence made of them only is no request.
 _EMPTY = frozenset({"adverb", "conj", "idiom", "side", "time", "figure", "unit", "interjection"})
 #: Labels that make a sentence one about images.
-_TELLING = frozenset({"image", "add", "compare", "darker", "worse", "clear", "count", "generic_rash", "modify", "slot_noun", "skin", "people", "lesion"})
+_TELLING = frozenset({"image", "add", "compare", "darker", "worse", "clear", "count", "times", "generic_rash", "modify", "slot_noun", "skin", "people", "lesion"})
 _COMMANDS = frozenset({"undo", "redo", "reset", "help"})
 #: Topics of questions, the most telling first.
-_TOPICS = ("vocabulary", "choice", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
+_TOPICS = ("limit", "vocabulary", "name", "choice", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
 #: Of several, what is answered: "ok thanks, bye" is a farewell, no consent.
 _SOCIAL = ("no", "bye", "thanks", "sorry", "praise", "greeting", "yes")
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
@@ -84,7 +84,7 @@ def _command(items: list[Item]) -> str | None:
 
 
 def _is_about_images(s: Sentence) -> bool:
-    if s.valued or s.labels & {"image", "add", "compare", "darker", "worse", "clear", "count"} or s.has("modify", "same", "again", "pronoun"):
+    if s.valued or s.labels & {"image", "add", "compare", "darker", "worse", "clear", "count", "times"} or s.has("modify", "same", "again", "pronoun"):
         return True
     if s.asks and ("generic_rash" in s.labels or (not s.strange and any(i.said in ("that", "this", "those", "these", "them", "it") for i in s.items))):
         return True
@@ -181,6 +181,10 @@ def _is_it(items: list[Item]) -> bool:
 
 def question(s: Sentence) -> str | None:
     """The topic asked about; None when it is no question or is best answered by images ("show me what … looks like")."""
+    if _why_so(s):
+        return "choice"
+    if _which_ones(s):
+        return "vocabulary"
     cues = [i for k, i in enumerate(s.items) if i.label == "question" and (i.said not in _AUXILIARIES or (not s.asks and _opens(s.items, k) and not _is_order(s.items, k)))]
     if not cues or (s.asks and s.items.index(cues[0]) > s.index("request")):
         return "vocabulary" if any(c.id == "vocabulary" for c in cues) and "rash" not in s.labels else None
@@ -196,10 +200,26 @@ def question(s: Sentence) -> str | None:
     telling = any(c.id not in ("appearance", "definition") or (c.id == "definition" and " " in c.text) for c in cues)
     if (first is not None and first.label != "question" and not telling) or (s.asks and topic == "difference"):
         return None
-    return topic if topic in ("vocabulary", "choice") or s.valued or _has_subject(s, cues, topic) else None
+    return topic if topic in ("limit", "vocabulary", "choice", "name") or s.valued or _has_subject(s, cues, topic) else None
+
+
+def _why_so(s: Sentence) -> bool:
+    """ "why black skin?", "why the elbow"."""
+    opening = next((i for i in s.items if i.label not in _EMPTY), None)
+    others = {i.label for i in s.items if i is not opening and not i.is_value} - _EMPTY - {"skin", "image", "negate"}
+    return opening is not None and opening.said == "why" and s.named and not others
+
+
+def _which_ones(s: Sentence) -> bool:
+    """ "and which body parts?", "tones?": nothing but a slot and a question."""
+    rest = [i for i in s.items if i.label not in _EMPTY]
+    asked = s.items[-1].said == "?" or any(i.said in ("which", "what") for i in rest)
+    return asked and any(i.label == "slot_noun" for i in rest) and all(i.label == "slot_noun" or i.said in ("which", "what", "about") for i in rest)
 
 
 def _topic(cues: list[Item]) -> str:
+    if any(c.id == "name" for c in cues):
+        return "name"
     if any("look" in c.said or "appearance" in c.said for c in cues):
         return "appearance"
     return next((t for t in _TOPICS if any(c.id == t for c in cues)), "appearance")

@@ -52,11 +52,17 @@ def foreign(items: list[Item], text: str) -> bool:
     return strange >= 2 and strange > english
 
 
+#: Units of what could be drawn to measure, were it drawn to measure.
+_MEASURES = ("mm", "cm", "inch", "inches", "centimetres", "centimeters", "millimetres", "millimeters")
+
+
 def ignored(items: list[Item]) -> tuple[str, ...]:
     """Words not understood that look as if they mattered: describing a rash or a place, or in no dictionary."""
     out = []
     for k, item in enumerate(items):
-        if item.label == "descriptor":
+        if item.label == "figure" and label_at(items, k + 1) == "adverb" and said_at(items, k + 1) in _MEASURES:
+            out.append(f"{item.text} {items[k + 1].text}")
+        elif item.label == "descriptor":
             time_left = item.said == "left" and label_at(items, k - 2) == "figure"  # "15 minutes left"
             agreed = item.said == "right" and k == 0 and said_at(items, 1) == ","  # "Right, …"
             of_person = item.id == "person" and label_at(items, k + 1) == "people" and item.said in ("older", "younger")

@@ -20,6 +20,8 @@ def mode(s: Sentence) -> str:
         return "modify"
     if s.has("modify", "change") and not (rash and rest and s.asks):
         return "modify"
+    if any(_that_one(s.items, k) for k, i in enumerate(s.items) if i.is_value) and "also" not in s.labels:
+        return "modify"
     if not rash:
         return "new" if s.asks and "generic_rash" in s.labels and "modify" not in s.labels else "modify"
     if s.has("modify", "now") or label_at(s.items, 0) == "conj":
@@ -60,9 +62,21 @@ def selects(s: Sentence) -> bool:
             before = [i.said for i in s.items[max(0, k - 4) : k] if i.label != "conj"]
             if any(w in ("only", "just", "keep", "leave") for w in before) and not any(w.startswith("make") for w in before):
                 return True
-            if "the" in before[-2:] and said_at(s.items, k + 1) in ("one", "ones", "image", "images", "picture", "pictures", "photo", "photos"):
+            if _that_one(s.items, k):
                 return True
     return False
+
+
+def _that_one(items: list[Item], k: int) -> bool:
+    """ "the black one", "the eczema images": what was shown."""
+    before = [i.said for i in items[max(0, k - 4) : k] if i.label != "conj"]
+    after = said_at(items, k + 1)
+    if items[k].label == "rash" and before[-2:] == ["of", "the"] and label_at(items, k - 3) == "count":
+        return True  # "4 of the rosacea"
+    if items[k].label == "rash" and k == 1 and before == ["the"] and after in ("on", "in", "with"):
+        return True  # "the eczema on black skin"
+    j = k - 2 if label_at(items, k - 1) in ("tone", "severity", "size", "rash", "descriptor") else k - 1
+    return said_at(items, j) == "the" and after in ("one", "ones", "image", "images", "picture", "pictures", "photo", "photos")
 
 
 def targets(items: list[Item], label: str = "target") -> tuple[int, ...]:

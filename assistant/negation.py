@@ -7,6 +7,7 @@ Cues are data (``vocabulary/cues.yaml``, label ``negate``): "forward" cues cover
 from __future__ import annotations
 
 from assistant.items import Item, label_at, next_index, prev_index, said_at
+from assistant.vocabulary import SLOTS
 
 #: Cues that cover one noun phrase: whatever comes after a preposition belongs to the rest of the sentence.
 _PHRASE_CUES = ("without", "instead", "rather", "except", "other", "apart", "in place", "as opposed", "aside", "excluding", "minus", "sans")
@@ -24,6 +25,33 @@ def negate(items: list[Item]) -> None:
             item.drop()
         elif item.label == "modify" and item.id == "change":
             _replaced(items, k)
+
+
+def correct(items: list[Item]) -> None:
+    """ "on the cheek, no wait, on the forehead": of two values of a slot, the one before a word of correction goes."""
+    for k, item in enumerate(items):
+        if not _corrects(items, k):
+            continue
+        b = next_index(items, k, ("adverb", "side", "conj", "skin", "modify", "correction"))
+        slot = label_at(items, b)
+        if b is None or b > k + 6 or slot not in (*SLOTS, "count", "number"):
+            continue
+        stop = max((j for j in range(k) if items[j].id == "stop"), default=-1)
+        a = next((j for j in range(k - 1, max(stop, k - 7), -1) if items[j].label == slot), None)
+        if a is None:
+            continue
+        if a + 1 < k and items[a + 1].implied:
+            items[a + 1].drop()  # the site of "athlete's foot"
+        items[a].drop()
+        for between in items[k:b]:
+            between.drop()
+
+
+def _corrects(items: list[Item], k: int) -> bool:
+    """Whether what follows at ``k`` takes back what was said; "actually", "no" and "wait" do so after a comma or a dash."""
+    if k == 0 or items[k].label == "correction" or items[k].said in ("i mean", "i meant", "correction", "oops"):
+        return k > 0
+    return items[k].said in ("no", "actually", "wait", "sorry", "rather", "scratch that", "make that", "no no", "nope") and items[k - 1].said in (",", "-", "–", "...", "or")
 
 
 def _but_rather(items: list[Item], k: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import NamedTuple
 
 #: Longest text that is read; the rest is cut with the problem "too_long". A long spoken request has 400 characters.
@@ -24,14 +25,20 @@ _URL = re.compile(r"\b(?:https?://|www\.)\S+")
 _MARKDOWN = re.compile(r"[*_~>]{1,}(?=\w)|(?<=\w)[*_~]{1,}|^\s*[#>*+-]+\s", re.M)
 _NUMERAL = r"(?:\d+|[ivIV]{1,3})"
 _RANGE = re.compile(rf"(?<![\w-])({_NUMERAL})\s*-\s*({_NUMERAL})(?![\w-])")
-_SUBS: tuple[tuple[re.Pattern[str], str], ...] = (
+_SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
+    (re.compile(r"\b(\d+)[eE](\d{1,2})\b"), lambda m: m[1] + "0" * int(m[2])),  # 1e9
+    (re.compile(r"\b([01]?\d|2[0-3]):[0-5]\d\b(?:\s*[ap]\.?m\b\.?)?", re.I), " "),  # 8:30
+    (re.compile(r"\b([1-9]0)(?: ?- ?something|s)\b", re.I), r"\1 yo "),  # 30-something, her 50s
+    (re.compile(r"\b(twenty|thirty|forty|fifty|sixty|seventy|eighty)(?: ?- ?| )something\b", re.I), " "),
+    (re.compile(r"\b(\d{1,3}) ?[FfMm]\b(?=$|[ ,.;:)])"), r"\1 yo "),  # 42F, of age and sex
     (re.compile(r"(?<![\w.,])-(?=\d)"), " minus "),  # -3
     (re.compile(r"(?<=[^\W\d_])-(?=\w)|(?<=\w)-(?=[^\W\d_])"), " "),  # 35-year-old
     (re.compile(r"\bn/t\b"), "n't"),
     (re.compile(r"\b(fitz|fitzp|approx|pts?|yrs?|mod|sev|pics?|imgs?)\.(?=[ ,])", re.I), r"\1"),  # abbreviations end no sentence
     (re.compile(r"(?<=\d)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), " "),  # 9am, 3x
     (re.compile(r"\b(x|X)(?=\d)"), "x "),
+    (re.compile(r"\b(what|how|who|where|when|that)s\b", re.I), r"\1's"),
     (re.compile(r"(?<=\w)'s\b", re.I), " 's"),
     (re.compile(r"(?<=s)'(?=\s)"), " '"),
     (re.compile(r"\.{2,}|…"), " , "),

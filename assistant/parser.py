@@ -20,6 +20,7 @@ from assistant.context import (
     ambiguous,
     copies,
     excepted,
+    idle_quantities,
     implied_places,
     not_places,
     ranges,
@@ -30,7 +31,7 @@ from assistant.context import (
 from assistant.counting import classify
 from assistant.items import Item
 from assistant.leftovers import contradictions, count_problems, foreign, ignored
-from assistant.negation import negate
+from assistant.negation import correct, negate
 from assistant.normalise import Clean, normalise
 from assistant.numbers import merge_numbers
 from assistant.regions import wholes_of
@@ -193,9 +194,11 @@ class Parser:
         """Settle what each phrase means among its neighbours; every step relies on those before it."""
         items = read_scales(merge_numbers(items), self._tones)
         not_places(items)
+        correct(items)
         within(items, self.vocabulary, self._wholes_of)
         implied_places(items, self.vocabulary)
         copies(items)
+        idle_quantities(items)
         weak_values(items)
         ambiguous(items)
         ranges(items, self.vocabulary)

@@ -40,16 +40,29 @@ def number(count: int) -> str:
 
 
 #: Sites that "on the" does not suit.
-PREPOSITIONS = {"groin": "in the", "armpit": "in the", "waist": "at the"}
+PREPOSITIONS = {"groin": "in the", "armpit": "in the", "waist": "at the", "genital": "in the"}
 
 
 def place(area: str) -> str:
     """ "elbow" → "on the elbow"; "between the toes" stays."""
-    return area if area.startswith("between") else f"{PREPOSITIONS.get(area, 'on the')} {area}"
+    noun = f"{area} area" if area == "genital" else area
+    return area if area.startswith("between") else f"{PREPOSITIONS.get(area, 'on the')} {noun}"
+
+
+def called(rash: str, severity: str | None = None, size: str | None = None, how_many: str | None = None) -> str:
+    """ "eczema", "severe eczema", but "a mole", "a large mole", "multiple tiny moles": what can be counted is."""
+    if rash == "warts" and how_many == "single":
+        rash = "wart"
+    elif not vocabulary().is_lesion(rash):
+        return f"{severity} {rash}" if severity else rash
+    elif how_many == "multiple":
+        rash = f"{rash[:-2]}es" if rash.endswith("is") else f"{rash}s"
+    words = " ".join(word for word in (how_many, size, severity, rash) if word)
+    return words if how_many == "multiple" else f"a {words}"
 
 
 def lesions(size: str | None, how_many: str | None) -> str:
-    """("large", "single") → "a single large lesion"; empty when neither was said."""
+    """("large", "single") → ", with a single large lesion"; empty when neither was said."""
     words = " ".join(word for word in (how_many, size) if word)
     if not words:
         return ""
@@ -58,13 +71,24 @@ def lesions(size: str | None, how_many: str | None) -> str:
 
 def subject(request: ImageRequest) -> str:
     """ "severe eczema at the elbow on fair skin, with tiny lesions"."""
-    severity = f"{request.severity} " if request.severity else ""
-    end = lesions(request.size, request.number)
-    return f"{severity}{request.rash} {place(request.area)} on {request.tone} skin{end}"
+    name = called(request.rash, request.severity, request.size, request.number)
+    counted = vocabulary().is_lesion(request.rash) or name.startswith("a ")
+    end = "" if counted else lesions(request.size, request.number)
+    return f"{name} {place(request.area)} on {request.tone} skin{end}"
+
+
+def together(requests: Sequence[ImageRequest]) -> list[ImageRequest]:
+    """Requests that differ in their seeds only as one."""
+    counts: dict[ImageRequest, int] = {}
+    for request in requests:
+        key = request.model_copy(update={"count": 1, "seed": 0})
+        counts[key] = counts.get(key, 0) + request.count
+    return [request.model_copy(update={"count": count}) for request, count in counts.items()]
 
 
 def described(requests: Sequence[ImageRequest]) -> str:
     """All requests in one phrase: "6 images of eczema on the elbow on very fair, fair, … and black skin"."""
+    requests = together(requests)
     total = sum(request.count for request in requests)
     if len(requests) == 1:
         return f"{number(total)} of {subject(requests[0])}"
@@ -76,7 +100,8 @@ def described(requests: Sequence[ImageRequest]) -> str:
         kind = f"{severity} " if severity else ""
         counts = {request.count for request in requests}
         each = f", {counts.pop()} of each" if len(counts) == 1 and total > len(requests) else ""
-        return f"{number(total)} of {kind}{sites_listed(pairs)} on {listed(tones)} skin{lesions(size, how_many)}{each}"
+        of = ":" if len({rash for rash, _ in pairs}) > 1 else " of"
+        return f"{number(total)}{of} {kind}{sites_listed(pairs)} on {listed(tones)} skin{lesions(size, how_many)}{each}"
     severities = [request.severity for request in requests if request.severity]
     alike = {(r.rash, r.area, r.tone, r.size, r.number, r.count) for r in requests}
     if len(alike) == 1 and len(severities) == len(requests):
@@ -91,12 +116,12 @@ def sites_listed(pairs: Sequence[tuple[str, str]]) -> str:
     rashes = list(dict.fromkeys(rash for rash, _ in pairs))
     areas = list(dict.fromkeys(area for _, area in pairs))
     if len(rashes) * len(areas) == len(pairs):
-        rash = listed(rashes) if len(rashes) <= 6 else f"{len(rashes)} conditions"
+        rash = listed(called(rash) for rash in rashes) if len(rashes) <= 6 else f"{len(rashes)} conditions"
         where = listed(place(area) for area in areas) if len(areas) <= 6 else f"on {len(areas)} sites"
         return f"{rash} {where}"
     if len(pairs) <= 4:
-        return listed(f"{rash} {place(area)}" for rash, area in pairs)
-    return listed(rashes) if len(rashes) <= 6 else f"{len(rashes)} conditions"
+        return listed(f"{called(rash)} {place(area)}" for rash, area in pairs)
+    return listed(called(rash) for rash in rashes) if len(rashes) <= 6 else f"{len(rashes)} conditions"
 
 
 def assumptions(assumed: Sequence[Assumption]) -> list[str]:
@@ -113,7 +138,7 @@ def assumptions(assumed: Sequence[Assumption]) -> list[str]:
     elif tones is not None and "," in tones.value:
         sentences.append("You named no skin tone; the images are spread over the tones.")
     elif tones is not None:
-        sentences.append(f"You named no skin tone; I took **{tones.value}**, any one.")
+        sentences.append(f"You named no skin tone; I took **{tones.value}**, chosen at random.")
     sentences += [f"{a.why[0].upper()}{a.why[1:]}." for a in assumed if a.slot == "count"]
     return sentences
 

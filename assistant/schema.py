@@ -39,6 +39,8 @@ class Patch(BaseModel):
     #: their patches. Not set when no number and no noun for images was said; "a picture" is 1, "pictures" 3.
     count: int | None = None
     each: bool = False
+    #: "twice as many" (2), "half as many" (0.5): as many times the images that are there.
+    count_factor: float | None = None
     #: Steps along the ordered scale: tone "darker" = +1 (towards VI), severity "milder" = -1; "two shades darker", "much darker" = +2.
     tone_step: int = 0
     severity_step: int = 0

@@ -51,10 +51,11 @@ class Repair:
         if len(low) < 5:
             return self._short(low)
         edits = next(e for n, e in _EDITS if len(low) <= n)
-        best = process.extractOne(low, self.all, scorer=DamerauLevenshtein.distance, score_cutoff=edits)
-        if best is None:
+        near = process.extract(low, self.all, scorer=DamerauLevenshtein.distance, score_cutoff=edits, limit=8)
+        if not near:
             return None
-        found, distance = best[0], best[1]
+        # of equally near words, the one with the same letters: "balck" is black, not back
+        found, distance, _ = min(near, key=lambda n: (n[1], sorted(n[0]) != sorted(low)))
         if found[0] != low[0] and (distance > 1 or len(low) < 6):
             alike = process.extractOne(low, self._by_first.get(low[0], []), scorer=DamerauLevenshtein.distance, score_cutoff=edits)
             return alike[0] if alike else None
