@@ -29,7 +29,7 @@ def negate(items: list[Item]) -> None:
 
 def correct(items: list[Item]) -> None:
     """ "on the cheek, no wait, on the forehead": of two values of a slot, the one before a word of correction goes."""
-    for k, item in enumerate(items):
+    for k in range(len(items)):
         if not _corrects(items, k):
             continue
         b = next_index(items, k, ("adverb", "side", "conj", "skin", "modify", "correction"))
