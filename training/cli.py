@@ -127,11 +127,13 @@ def everything(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     also: Annotated[list[Path] | None, typer.Option(help="A further data folder, drawn a third as often; repeatable.")] = None,
     start: Annotated[Path | None, typer.Option(help="A checkpoint to go on from, such as generation/embedded.")] = None,
+    variety: Annotated[float, typer.Option(min=0, max=1, help="Of the phantoms; more needs a longer training.")] = 0.3,
+    typical: Annotated[int, typer.Option(min=1, help="How many times as often a rash is drawn at its typical sites.")] = 3,
 ) -> None:
     """Draw the phantoms, train every part, assemble the checkpoint, draw its contact sheets.
 
     The same command goes on where it was stopped. On a data-centre GPU:
-    script2skin train all --minutes 40 --recipes training/recipes/gpu --start generation/embedded
+    script2skin train all --minutes 40 --variety 0.7 --recipes training/recipes/gpu --start generation/embedded
     On several: torchrun --nproc-per-node 8 .venv/bin/script2skin train all ...
     """
     from training.everything import STEPS
@@ -139,4 +141,4 @@ def everything(
 
     names = (*STEPS, "assemble")
     values = {name: yaml.safe_load((recipes / f"{name}.yaml").read_text(encoding="utf-8")) for name in names}
-    typer.echo(run_all(values, minutes, phantoms, device, root, tuple(also or ()), start))
+    typer.echo(run_all(values, minutes, phantoms, device, root, tuple(also or ()), start, variety, typical))

@@ -35,17 +35,19 @@ def everything(
     root: Path,
     also: tuple[Path, ...] = (),
     start: Path | None = None,
+    variety: float = 1.0,
+    typical: int = 1,
 ) -> Path:
     """Draw ``phantoms`` images, train every part for its share of ``minutes``, assemble, and draw the contact sheets.
 
     ``recipes`` gives the values of each part's recipe; its run and data folders are set below ``root``. ``also`` are
     further data folders, drawn a third as often an image. With ``start``, a checkpoint, its U-Net and decoder go on
-    learning and its text tower stays. Returns the new checkpoint's folder. Under torchrun all processes train, and the
+    learning and its text tower stays. ``variety`` and ``typical``: see `data.phantom.make`. Returns the new checkpoint's folder. Under torchrun all processes train, and the
     first alone does the rest.
     """
     data = root / "phantoms"
     with parallel.one_after_another():
-        render(data, phantoms)
+        render(data, phantoms, variety, typical)
     sources = [{"path": data}, *({"path": path, "weight": 0.32} for path in also)]
     runs = {name: root / name for name in STEPS}
     if start is not None:
@@ -67,13 +69,13 @@ def everything(
     return out
 
 
-def render(folder: Path, count: int) -> None:
+def render(folder: Path, count: int, variety: float, typical: int) -> None:
     """Draw the phantoms that are not there yet; nothing where the finished set's list is."""
     from data.phantom.make import make
 
     if (folder / "metadata.jsonl").exists() and len((folder / "metadata.jsonl").read_text().splitlines()) >= count:
         return
-    for done in make(folder, count):
+    for done in make(folder, count, variety=variety, typical=typical):
         if done % 1000 == 0:
             print(f"{done} of {count} phantoms", flush=True)
 

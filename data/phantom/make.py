@@ -151,7 +151,8 @@ def make(
 def _same_plan(folder: Path, wanted: dict) -> None:
     """Remember what ``folder`` is drawn from; pictures are kept by number, so another plan would mislabel them."""
     path = folder / PLAN
-    if path.exists() and json.loads(path.read_text()) != wanted:
+    # folders begun before these two could be chosen have neither
+    if path.exists() and {"variety": 1.0, "typical": 1, **json.loads(path.read_text())} != wanted:
         raise ValueError(f"{folder} holds phantoms of another seed or other labels (see {path.name}); give another folder")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(wanted) + "\n")

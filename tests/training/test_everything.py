@@ -32,3 +32,9 @@ def test_one_command_goes_from_nothing_to_a_checkpoint_and_on(tmp_path):
     everything(recipes, minutes=1, phantoms=24, device="cpu", root=tmp_path)
     starts = [json.loads(line) for line in (tmp_path / "unet" / "starts.jsonl").read_text().splitlines()]
     assert [start["step"] for start in starts] == [0, 2]
+    further = everything(
+        recipes, minutes=1, phantoms=24, device="cpu", root=tmp_path / "on", also=(tmp_path / "phantoms",), start=folder
+    )
+    assert not (tmp_path / "on" / "clip").exists(), "the text tower stays"
+    tower = "text_encoder/model.safetensors"
+    assert (further / tower).read_bytes() == (folder / tower).read_bytes()
