@@ -79,10 +79,11 @@ def not_trained(strange: Mapping[str, Sequence[str]], offer: Sequence[Frame], tr
     return reply, [words.capitalize() for words in wording]
 
 
-def too_many(wanted: int, limit: int, frame: Frame, offer: bool) -> Reply:
+def too_many(wanted: int, limit: int, frames: Sequence[Frame], offer: bool) -> Reply:
+    sentence = " and ".join(bulk_sentence(frame) for frame in frames[:3])
     reply = (
         f"That would be {wanted:,} images, and the chat draws at most {limit} a turn. For the whole set, run"
-        f' `script2skin generate "{bulk_sentence(frame)}" --out my-set`.'
+        f' `script2skin generate "{sentence}" --out my-set`.'
     )
     return f"{reply} Shall I draw {limit} of them here?" if offer else reply, [f"{limit} images"]
 
@@ -95,7 +96,8 @@ def bulk_sentence(frame: Frame) -> str:
     where = f" on the {names['area']}" if "area" in names else ""
     skin = " on every skin tone" if everything["tone"] else f" on {names['tone']} skin" if "tone" in names else ""
     severity = f"{names['severity']} " if "severity" in names else ""
-    return f"{frame.count or 1} images {each}of {severity}{names.get('rash', 'eczema')}{where}{skin}"
+    plural = "s" * (frame.count != 1 and frame.count is not None)
+    return f"{frame.count or 1} image{plural} {each}of {severity}{names.get('rash', 'eczema')}{where}{skin}"
 
 
 def end_of_scale(slot: str, value: str) -> str:
@@ -144,11 +146,11 @@ def problem(code: str, frame: Frame, trained: Trained | None) -> Reply:
 
 
 def answer(
-    parsed: ParsedTurn, requests: Sequence[ImageRequest], about: str, trained: Trained | None
-) -> tuple[Turn, str]:
-    """An utterance that asks for no image, and the condition that "it" then stands for.
+    parsed: ParsedTurn, requests: Sequence[ImageRequest], about: tuple[str, ...], trained: Trained | None
+) -> tuple[Turn, tuple[str, ...]]:
+    """An utterance that asks for no image, and the conditions that "it" then stands for.
 
-    ``requests`` are those last drawn; ``about`` is a condition that was asked about since.
+    ``requests`` are those last drawn; ``about`` was asked about since.
     """
     suggestions = after_images(requests, trained)
     if parsed.intent == "question":
@@ -215,8 +217,8 @@ def why(requests: Sequence[ImageRequest], assumed: Sequence[Assumption], trained
 
 
 def question(
-    parsed: ParsedTurn, requests: Sequence[ImageRequest], about: str, trained: Trained | None
-) -> tuple[Turn, str]:
+    parsed: ParsedTurn, requests: Sequence[ImageRequest], about: tuple[str, ...], trained: Trained | None
+) -> tuple[Turn, tuple[str, ...]]:
     """A question about conditions, sites, tones or the vocabulary, answered from the notes; and what it was about."""
     said = {slot: [v for patch in parsed.patches for v in getattr(patch, slot)] for slot in ("rash", "area", "tone")}
     unknown = [entry for entry in parsed.unknown if entry[0] == "rash"]
@@ -233,10 +235,13 @@ def question(
     if parsed.topic == "vocabulary" and not said["rash"]:
         return Turn(act="answer", reply=vocabulary_of(trained, parsed.text), suggestions=for_newcomers(trained)), about
     of_itself = said["area"] or (said["tone"] and parsed.topic in (None, "definition", "vocabulary"))
-    meant = [about] if about else [request.rash for request in requests]
-    rashes = list(dict.fromkeys(said["rash"] or ([] if of_itself else meant)))[:3]
+    meant = about or [request.rash for request in requests]
+    named = said["rash"] or ([] if of_itself else meant)
+    if parsed.topic == "difference" and len(said["rash"]) == 1:
+        named = [*meant[-1:], *said["rash"]]  # "how does that differ from tinea?"
+    rashes = list(dict.fromkeys(named))[:3]
     if rashes:
-        return conditions(rashes, parsed.topic, said["tone"], trained), rashes[0]
+        return conditions(rashes, parsed.topic, said["tone"], trained), tuple(rashes)
     if said["area"]:
         return seen_at(said["area"][0], trained), about
     if said["tone"]:

@@ -12,6 +12,9 @@ def implied_places(items: list[Item], v: Vocabulary) -> None:
     for item in [i for i in items if i.implied]:
         word = v.compound(item.implied)
         said = [i for i in items if i.label == "area" and not i.implied]
+        for web in said:
+            if web.id == "between the fingers" and "finger" not in web.said and word.area in ("foot", "toes", "between the toes"):
+                web.id = "between the toes"  # "tinea pedis, interdigital"
         if any(i.id in (word.area, *word.also) for i in said):
             item.drop()
         elif any(i.id in word.within for i in said):
@@ -27,6 +30,8 @@ def not_places(items: list[Item]) -> None:
         before, after = said_at(items, k - 1), said_at(items, k + 1)
         if item.said in words("body_verb") and _is_body_verb(items, k):
             item.drop()
+        elif item.id == "arm" and label_at(items, k - 1) in ("number", "word", "each", "adverb") and any(i.said in words("study") for i in items) and before not in ("the", "his", "her", "their"):
+            item.drop()  # "randomised in 2 arms"
         elif (after == "'s" and said_at(items, k + 2) == "length") or (item.said == "back" and after == "into"):
             item.drop()  # "an arm's length", "put my back into it"
         elif after in ("sized", "size"):
@@ -251,6 +256,9 @@ def wholes(items: list[Item], v: Vocabulary) -> None:
             item.label = "number"
         elif item.label == "each" and item.id != "either":
             _whole(items, k, v)
+        elif item.label in ("number", "count") and item.number == len(v.names("tone")) and k + 1 < len(items) and _slot_of(items, k + 1) == "tone":
+            items[k + 1].become("tone", "|".join(v.names("tone")))  # "six skin tones"
+            item.drop()
         elif item.label == "negate" and item.said in ("no", "without", "remove", "drop"):
             j = next_index(items, k, ("adverb", "each"))
             if slot := _slot_of(items, j):
@@ -266,6 +274,9 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
     j = next_index(items, k, skip)
     slot = "tone" if label_at(items, j) == "skin" else _slot_of(items, j)
     if slot is None:
+        return
+    if item.id == "each" and any(i.label == slot and i.id and not i.negated for i in items):
+        items[j].drop()  # "on the back and chest, 3 images for each site"
         return
     if item.id in ("any", "unsay"):
         items[j].become("clear", slot)

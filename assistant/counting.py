@@ -56,6 +56,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "count", "part"
     at = _noun(items, k)
     noun = label_at(items, at)
+    if noun == "people" and any(i.label == "request" for i in items[k:]):
+        return "figure", ""  # "We randomised 120 patients; please draw 4 images"
     if noun in ("", "image") and said_at(items, k - 1).split()[-1:] in (["the"], ["these"], ["those"]):
         if at is not None:
             items[at].drop()
@@ -143,6 +145,14 @@ def _ordinal(items: list[Item], k: int) -> None:
         _several(items, k, n)
         return
     after, said, before = label_at(items, k + 1), said_at(items, k + 1), said_at(items, k - 1)
+    if before == "a" and said == "one" and n > 1:
+        items[k + 1].drop()
+        if not any(i.is_value for i in items):
+            item.become("add", "one")  # "and a third one"
+            return
+        item.become("count")  # "and a second one on the buttock"
+        item.number = 1.0
+        return
     alone = after == "" or said in ("?", ".", "!")
     noun = said in ("one", "ones") or (after == "image" and id_at(items, k + 1) == "one")
     joined = after == "conj" and any(i.label == "ordinal" for i in items[k + 2 : k + 4]) and label_at(items, k - 1) not in ("word", "area")

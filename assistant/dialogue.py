@@ -12,7 +12,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from assistant import answers
 from assistant.frames import (
@@ -70,8 +70,14 @@ class History(BaseModel):
     seed: int = Field(ge=0, lt=2**32)
     states: tuple[State, ...] = Field(default=(State(),), min_length=1)
     at: int = Field(default=0, ge=0)
-    #: Condition that was last asked about and not drawn since: "what does psoriasis look like?", "where does it appear?".
-    about: str = ""
+    #: Conditions last asked about and not drawn since: "what does psoriasis look like?", "where does it appear?".
+    about: tuple[str, ...] = ()
+
+    @field_validator("about", mode="before")
+    @classmethod
+    def one_condition(cls, about: object) -> object:
+        """Conversations stored before several could be asked about hold one name."""
+        return ((about,) if about else ()) if isinstance(about, str) else about
 
     @model_validator(mode="after")
     def points_at_a_state(self) -> History:
@@ -88,7 +94,7 @@ class History(BaseModel):
         if state == self.state:
             return self
         states = (*self.states[: self.at + 1], state)[-HISTORY:]
-        return self.model_copy(update={"states": states, "at": len(states) - 1, "about": ""})
+        return self.model_copy(update={"states": states, "at": len(states) - 1, "about": ()})
 
     def move(self, steps: int) -> History:
         """Undo (-1) or redo (+1); at the end of the history it stays."""
@@ -224,7 +230,8 @@ def requested(
                 )
             )
         suggestions = ask.suggestions or after_images(state.requests, trained)
-        reply = " ".join([ask.reply, *([] if parsed.problems else readings(parsed.repaired))])
+        told = left_over(parsed.ignored, ()) if ask.waits == "rash" and not parsed.unknown else []
+        reply = " ".join([ask.reply, *told, *([] if parsed.problems else readings(parsed.repaired))])
         return history, Turn(act="clarify", reply=reply, suggestions=suggestions, ignored=list(parsed.ignored))
 
     fresh = history.draw_seed() if seed is None else seed
@@ -282,11 +289,11 @@ def again(state: State, parsed: ParsedTurn, extra: Sequence[str], trained: Train
 
 
 def drafted(
-    state: State, parsed: ParsedTurn, about: str, keep_seed: bool
+    state: State, parsed: ParsedTurn, about: tuple[str, ...], keep_seed: bool
 ) -> tuple[tuple[Frame, ...], list[Assumption]]:
     """What was said, merged with what it follows up; frames of a new request have no seed yet.
 
-    ``about`` is a condition that was asked about: with nothing else to follow up, "show it on black skin" means that one.
+    ``about`` was asked about: with nothing else to follow up, "show it on black skin" means that.
     ``keep_seed``: a request in full that differs from the last one in tone only keeps its seed.
     Also says which tone was carried over from the conversation. Raises :class:`Ask`.
     """
@@ -306,7 +313,7 @@ def drafted(
     elif state.frames and not (mode == "new" and named):
         bases = state.frames
     else:
-        frames, carried = afresh(state, patches, Frame(rash=(about,) if about and not named else ()))
+        frames, carried = afresh(state, patches, Frame(rash=about if not named else ()))
         return same_seed_if_comparable(state, frames) if keep_seed else frames, carried
     if mode == "new":
         mode = "modify"
@@ -314,6 +321,8 @@ def drafted(
         merged = follow_up(bases, patches)
     except NoFurther as end:
         raise Ask(answers.end_of_scale(end.slot, end.value)) from None
+    if mode == "add" and parsed.keeps and any(getattr(patch, slot) for patch in patches for slot in VALUE_SLOTS):
+        mode = "compare"
     if mode == "add" and [f.values() for f in merged] == [f.values() for f in bases]:
         merged = unseen(merged, state.frames if parsed.targets else bases)
     if mode == "compare":
@@ -476,6 +485,11 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, 
     """Every patch on every base; a count that the patch says is shared out over the bases."""
     result: list[Frame] = []
     for patch in patches:
+        named = {slot for slot in VALUE_SLOTS if getattr(patch, slot) and patch.excluded.get(slot)}
+        meant = [base for base in bases if any(set(getattr(base, s)) & set(patch.excluded[s]) for s in named)] or bases
+        if len(meant) < len(bases) or any(len(getattr(base, slot)) > 1 for slot in named for base in meant):
+            result += [exchanged(base, patch) if base in meant else base for base in bases]
+            continue
         merged = [merge(base, patch, drawn_tones(base) if patch.tone_step else ()) for base in bases]
         if patch.count is not None:
             merged = distinct(merged)
@@ -485,6 +499,18 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, 
             merged = shared_out(merged, patch.count)
         result += merged
     return tuple(result)
+
+
+def exchanged(frame: Frame, patch: Patch) -> Frame:
+    """ "swap psoriasis for tinea" where there is more than psoriasis: in the place of what goes stands what comes."""
+    fields = {}
+    for slot in VALUE_SLOTS:
+        out, new = patch.excluded.get(slot, ()), getattr(patch, slot)
+        if new and set(out) & set(getattr(frame, slot)):
+            fields[slot] = tuple(dict.fromkeys(v for old in getattr(frame, slot) for v in (new if old in out else (old,))))
+        elif new:
+            fields[slot] = new
+    return merge(frame.change(**fields), patch.model_copy(update=fields))
 
 
 def distinct(frames: Sequence[Frame]) -> list[Frame]:
@@ -560,7 +586,7 @@ def check(frames: tuple[Frame, ...], parsed: ParsedTurn, trained: Trained | None
         raise Ask(*answers.which_condition(frames[0], trained), "rash", frames)
     if limit is not None and (wanted := total(frames)) > limit and not capped(frames, limit):
         offer = (frames[0].change(count=limit),) if len(frames) == 1 and not frames[0].each else ()
-        raise Ask(*answers.too_many(wanted, limit, frames[0], bool(offer)), "count", frames, offer)
+        raise Ask(*answers.too_many(wanted, limit, frames, bool(offer)), "count", frames, offer)
 
 
 def lacking(frames: Sequence[Frame], slot: str) -> tuple[Frame, ...]:

@@ -228,8 +228,8 @@ def expand(
             assumed.append(spread_tone([tone for tone, _ in tones]))
         requests += [ImageRequest(**{**combination, "tone": t, "count": n, "seed": frame.seed}) for t, n in tones]
     if not frame.each and count < len(combinations) and frame.count is not None:
-        why = f"{count} {'image does' if count == 1 else 'images do'} not cover {len(combinations)} combinations: one of each"
-        assumed.append(Assumption(slot="count", value=str(len(combinations)), why=why))
+        why = f"you asked for {count} images of {len(combinations)} combinations; there is one of each"
+        assumed += [Assumption(slot="count", value=str(len(combinations)), why=why)] if count > 1 else []
     return requests, list(dict.fromkeys(assumed))
 
 

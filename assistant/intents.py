@@ -84,8 +84,10 @@ def _command(items: list[Item]) -> str | None:
 
 
 def _is_about_images(s: Sentence) -> bool:
-    if s.valued or s.labels & {"image", "add", "compare", "darker", "worse", "clear", "count", "times"} or s.has("modify", "same", "again", "pronoun"):
+    if s.valued or s.labels & {"image", "add", "compare", "darker", "worse", "clear", "count", "times"} or s.has("modify", "same", "again"):
         return True
+    if s.has("modify", "pronoun") and not (s.strange and "question" in s.labels):
+        return True  # "show them", but not "can you label them?"
     if s.asks and ("generic_rash" in s.labels or (not s.strange and any(i.said in ("that", "this", "those", "these", "them", "it") for i in s.items))):
         return True
     if s.has("descriptor", "picture") and not s.strange:
@@ -193,6 +195,9 @@ def question(s: Sentence) -> str | None:
         return None  # "what does it look like? show two pictures"
     if s.has("modify", "would", "same") or "compare" in s.labels:
         return None
+    asked = s.items[s.items.index(cues[0]) + 1 :]
+    if cues[0].said in ("can", "could", "will", "would") and asked and asked[0].said in ("you", "we", "i") and s.labels & {"darker", "worse", "add", "size", "severity", "times"} | ({"modify"} if s.named else set()):
+        return None  # "can you make it more severe?"
     if "rash" in s.labels and any(c.said in ("what would", "how would") for c in cues):
         return None  # "what would psoriasis look like on the scalp?"
     topic = _topic(cues)
@@ -200,6 +205,8 @@ def question(s: Sentence) -> str | None:
     telling = any(c.id not in ("appearance", "definition") or (c.id == "definition" and " " in c.text) for c in cues)
     if (first is not None and first.label != "question" and not telling) or (s.asks and topic == "difference"):
         return None
+    if topic == "appearance" and cues[0].said in _AUXILIARIES - {"can"} and s.has("modify", "pronoun") and s.strange and not s.valued:
+        return "person_have"  # "does it itch?"
     return topic if topic in ("limit", "vocabulary", "choice", "name") or s.valued or _has_subject(s, cues, topic) else None
 
 
@@ -229,6 +236,8 @@ def _has_subject(s: Sentence, cues: list[Item], topic: str) -> bool:
     """Whether something of skin is asked about, or what was drawn last ("is it contagious?", "which one is more common?")."""
     if s.labels & {"generic_rash", "rash", "tone", "skin", "slot_noun", "scale"} or any(c.said.startswith("which ") for c in cues):
         return True
+    if topic in ("cause", "contagion", "person_have") and not s.strange:
+        return True  # "what's the usual cause?"
     last = "modify" in s.labels or any(w in ("it", "they") for i in s.items for w in i.said.split())
     return last and topic not in ("appearance", "definition")
 

@@ -59,6 +59,8 @@ _MEASURES = ("mm", "cm", "inch", "inches", "centimetres", "centimeters", "millim
 def ignored(items: list[Item]) -> tuple[str, ...]:
     """Words not understood that look as if they mattered: describing a rash or a place, or in no dictionary."""
     out = []
+    named = any(i.label in ("rash", "outside_rash") for i in items)
+    loud = sum(i.text.isupper() for i in items) * 2 > len(items)
     for k, item in enumerate(items):
         if item.label == "figure" and label_at(items, k + 1) == "adverb" and said_at(items, k + 1) in _MEASURES:
             out.append(f"{item.text} {items[k + 1].text}")
@@ -67,6 +69,8 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
             agreed = item.said == "right" and k == 0 and said_at(items, 1) == ","  # "Right, …"
             of_person = item.id == "person" and label_at(items, k + 1) == "people" and item.said in ("older", "younger")
             out += [] if time_left or agreed or of_person else [item.text]
+        elif item.label == "word" and 1 < len(item.text) <= 4 and item.text.isalpha() and item.text.isupper() and not named and not loud:
+            out.append(item.text)  # "BP on the neck": it stands where the condition should
         elif item.label == "word" and item.text.isalpha() and len(item.text) > 3:
             described = label_at(items, k + 1) in ("rash", "lesion", "generic_rash", "area", "skin")
             if (described and item.said.endswith(tuple(words("adjective_ending")))) or not is_english(item.text):

@@ -102,10 +102,13 @@ class Parser:
         self._of_site = _of_site(self.vocabulary)
         self._wholes_of = wholes_of()
         self._codes = {e.icd10: e.name for e in self.vocabulary.entries["rash"].values() if e.icd10}
+        self._abbreviations = {a: e.name for e in self.vocabulary.entries["rash"].values() for a in e.abbreviations}
+        self._slips = dict(slip.split("=") for slip in words("slips"))
 
     def parse(self, text: str) -> ParsedTurn:
         clean, sides = self._plain_sites(normalise(text))
         problems = list(clean.problems)
+        clean = clean._replace(text=" ".join(self._slips.get(word.lower(), word) for word in clean.text.split(" ")))
         items = self._items(clean.text)
         repaired: tuple[tuple[str, str], ...] = ()
         if foreign(items, clean.text):
@@ -130,6 +133,7 @@ class Parser:
             first=modes.first(items) if request else None,
             targets=sentence.targets,
             dropped=modes.targets(items, "dropped") if request else (),
+            keeps=request and sentence.has("add", "also"),
             selects=request and modes.selects(sentence),
             repaired=repaired,
             ignored=tuple(dict.fromkeys((*sides, *ignored(items), *people))) if request else (),
@@ -152,11 +156,12 @@ class Parser:
         doc = self._nlp(text)
         spans = {s.start: s for s in doc.spans["ruler"]}
         items: list[Item] = []
+        loud = sum(w.isupper() and len(w) > 1 for w in text.split()) * 2 > len(text.split())
         k = 0
         while k < len(doc):
             span = spans.get(k)
-            if span is None:
-                rash = self._codes.get(doc[k].text[:3].upper()) or self._codes.get(doc[k].text.upper()) if _CODE.fullmatch(doc[k].text) else None
+            if span is None or (doc[k].text in self._abbreviations and span.end == k + 1 and not loud):
+                rash = self._by_short_name(doc[k].text, loud)
                 items.append(Item("rash", rash, doc[k].text) if rash else Item("word", "", doc[k].text))
                 k += 1
                 continue
@@ -168,6 +173,12 @@ class Parser:
                 items.append(Item(span.label_, id_, span.text))
             k = span.end
         return items
+
+    def _by_short_name(self, word: str, loud: bool) -> str | None:
+        """The rash of an ICD-10 code or, where not everything is in capitals (``loud``), of an abbreviation ("AD")."""
+        if _CODE.fullmatch(word):
+            return self._codes.get(word[:3].upper()) or self._codes.get(word.upper())
+        return None if loud else self._abbreviations.get(word)
 
     def _repaired(self, text: str, items: list[Item]) -> tuple[list[Item], tuple[tuple[str, str], ...]]:
         """Misspelt words put right, then everything read again so that repaired words find their phrases."""

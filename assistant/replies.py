@@ -69,12 +69,12 @@ def lesions(size: str | None, how_many: str | None) -> str:
     return f", with a {words} lesion" if how_many == "single" else f", with {words} lesions"
 
 
-def subject(request: ImageRequest) -> str:
-    """ "severe eczema at the elbow on fair skin, with tiny lesions"."""
+def subject(request: ImageRequest, tones: Sequence[str] = ()) -> str:
+    """ "severe eczema at the elbow on fair skin, with tiny lesions"; ``tones`` in place of the request's own."""
     name = called(request.rash, request.severity, request.size, request.number)
     counted = vocabulary().is_lesion(request.rash) or name.startswith("a ")
     end = "" if counted else lesions(request.size, request.number)
-    return f"{name} {place(request.area)} on {request.tone} skin{end}"
+    return f"{name} {place(request.area)} on {listed(dict.fromkeys(tones or [request.tone]))} skin{end}"
 
 
 def together(requests: Sequence[ImageRequest]) -> list[ImageRequest]:
@@ -95,7 +95,8 @@ def described(requests: Sequence[ImageRequest]) -> str:
     tones = list(dict.fromkeys(request.tone for request in requests))
     pairs = list(dict.fromkeys((request.rash, request.area) for request in requests))
     others = {(request.severity, request.size, request.number) for request in requests}
-    if len(pairs) * len(tones) == len(requests) and len(others) == 1:
+    shares = {sum(r.count for r in requests if (r.rash, r.area) == pair) for pair in pairs}
+    if len(pairs) * len(tones) == len(requests) and len(others) == len(shares) == 1:
         severity, size, how_many = others.pop()
         kind = f"{severity} " if severity else ""
         counts = {request.count for request in requests}
@@ -106,9 +107,21 @@ def described(requests: Sequence[ImageRequest]) -> str:
     alike = {(r.rash, r.area, r.tone, r.size, r.number, r.count) for r in requests}
     if len(alike) == 1 and len(severities) == len(requests):
         return f"{number(total)} of {subject(requests[0].model_copy(update={'severity': None}))}: {listed(severities)}"
-    if len(requests) <= 4:
-        return listed(f"{number(request.count)} of {subject(request)}" for request in requests)
-    return f"{number(total)} of {sites_listed(pairs)}, {len(requests)} combinations in all"
+    groups = by_all_but_tone(requests)
+    if len(groups) > 4:
+        return f"{number(total)} of {sites_listed(pairs)}"
+    if len(groups) == 1:
+        return f"{number(total)} of {subject(requests[0], tones)}"
+    parts = listed(f"{sum(r.count for r in group)} of {subject(group[0], [r.tone for r in group])}" for group in groups)
+    return f"{number(total)}: {parts}"
+
+
+def by_all_but_tone(requests: Sequence[ImageRequest]) -> list[list[ImageRequest]]:
+    """Requests that differ in tone and count only, together."""
+    groups: dict[tuple, list[ImageRequest]] = {}
+    for r in requests:
+        groups.setdefault((r.rash, r.area, r.severity, r.size, r.number), []).append(r)
+    return list(groups.values())
 
 
 def sites_listed(pairs: Sequence[tuple[str, str]]) -> str:
@@ -164,7 +177,15 @@ def left_over(ignored: Sequence[str], unknown: Sequence[tuple[str, str, str | No
         return []
     people = [w for w in words if w.lower() in not_drawn()]
     words = [w for w in words if w not in people]
-    kind = ["Age, sex, build and sides of the body are not drawn " + f"({listed(quoted(w) for w in people[:3])})."] if people else []
+    sides = [w for w in people if "left" in w.lower() or "right" in w.lower()]
+    kind = [
+        f"{what} ({listed(quoted(w) for w in said[:3])})."
+        for what, said in (
+            ("Age, sex and build are not drawn", [w for w in people if w not in sides]),
+            ("Left and right are not told apart", sides),
+        )
+        if said
+    ]
     if not words:
         return kind
     more = f" and {len(words) - 3} more" if len(words) > 3 else ""

@@ -88,6 +88,8 @@ class ParsedTurn(BaseModel):
     targets: tuple[int, ...] = ()
     #: Images named in order to be left out ("drop the second one" → (2,)); counted as ``targets``.
     dropped: tuple[int, ...] = ()
+    #: Of "add": whether what was drawn stays beside it ("add psoriasis", "the knee too"), unlike "another two on the knee".
+    keeps: bool = False
     #: Whether a value may point at images that were shown, rather than ask for a change: "just the psoriasis", "the black one".
     selects: bool = False
     #: Corrections by typo repair, (as typed, read as).

@@ -35,6 +35,8 @@ class Entry(_Strict):
     plural: tuple[str, ...] = ()
     kind: Literal["rash", "lesion"] = "rash"
     icd10: str | None = None
+    #: Read only as written here, in capitals ("AD"), and not in a sentence that is all in capitals.
+    abbreviations: tuple[str, ...] = ()
     #: Canonical area drawn when none is said (rashes only).
     typical_area: str | None = None
     #: One sentence on what it is, for answers.
