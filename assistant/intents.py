@@ -90,6 +90,8 @@ def _is_about_images(s: Sentence) -> bool:
         return True  # "show them", but not "can you label them?"
     if s.asks and ("generic_rash" in s.labels or (not s.strange and any(i.said in ("that", "this", "those", "these", "them", "it") for i in s.items))):
         return True
+    if s.asks and s.has("descriptor", "kind", "surface", "colour", "shape") and not s.strange:
+        return True  # "draw something itchy"
     if s.has("descriptor", "picture") and not s.strange:
         return True
     return s.has("modify", "change", "instead") and bool(s.labels & {"slot_noun", "skin", "descriptor", "lesion"})

@@ -135,7 +135,7 @@ class Parser:
             dropped=modes.targets(items, "dropped") if request else (),
             keeps=request and sentence.has("add", "also"),
             selects=request and modes.selects(sentence),
-            repaired=repaired,
+            repaired=(*repaired, *((i.text, i.id) for i in items if i.is_value and not i.negated and i.said in self.vocabulary.loose)),
             ignored=tuple(dict.fromkeys((*sides, *ignored(items), *people))) if request else (),
             unknown=unknown,
             problems=tuple(dict.fromkeys(problems)),

@@ -92,7 +92,7 @@ class ParsedTurn(BaseModel):
     keeps: bool = False
     #: Whether a value may point at images that were shown, rather than ask for a change: "just the psoriasis", "the black one".
     selects: bool = False
-    #: Corrections by typo repair, (as typed, read as).
+    #: Corrections by typo repair, and words read as a part of what they mean ("trunk" as chest): (as typed, read as).
     repaired: tuple[tuple[str, str], ...] = ()
     #: Words not understood that look as if they mattered, as typed: descriptions that no slot holds ("crusted", "left",
     #: "dermoscopic"), and words in no dictionary. Only for requests.

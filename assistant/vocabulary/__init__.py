@@ -31,6 +31,8 @@ class Entry(_Strict):
 
     name: str
     synonyms: tuple[str, ...] = ()
+    #: Words for more than this value ("trunk" for chest): read as it, and said so.
+    loose: tuple[str, ...] = ()
     #: Irregular plurals; regular ones are made by :func:`plurals`.
     plural: tuple[str, ...] = ()
     kind: Literal["rash", "lesion"] = "rash"
@@ -58,7 +60,7 @@ class Entry(_Strict):
 
     def phrases(self) -> set[str]:
         """Every phrase that stands for this entry wherever it is said, plurals and articles included."""
-        said = {self.name, *self.synonyms, *self.plural}
+        said = {self.name, *self.synonyms, *self.loose, *self.plural}
         said = {p for phrase in said for p in expand(phrase)}
         return {form for phrase in said for p in with_articles(phrase) for form in (p, *plurals(p))}
 
@@ -193,6 +195,11 @@ class Vocabulary:
     def is_lesion(self, rash: str) -> bool:
         """Whether the caption says "type of lesion" (melanoma, mole, seborrheic keratosis)."""
         return self.entries["rash"][rash].kind == "lesion"
+
+    @cached_property
+    def loose(self) -> frozenset[str]:
+        """Words that stand for more than the value they are read as."""
+        return frozenset(word for entries in self.entries.values() for entry in entries.values() for word in entry.loose)
 
     def typical_area(self, rash: str) -> str:
         """The site drawn when none was said."""
