@@ -93,7 +93,7 @@ def bulk_sentence(frame: Frame) -> str:
     each = "each " if frame.each else ""
     names = {slot: listed(getattr(frame, slot)) for slot in VALUE_SLOTS if getattr(frame, slot)}
     everything = {slot: set(getattr(frame, slot)) == set(vocabulary().names(slot)) for slot in VALUE_SLOTS}
-    where = f" on the {names['area']}" if "area" in names else ""
+    where = f" {listed(place(area) for area in frame.area)}" if frame.area else ""
     skin = " on every skin tone" if everything["tone"] else f" on {names['tone']} skin" if "tone" in names else ""
     severity = f"{names['severity']} " if "severity" in names else ""
     plural = "s" * (frame.count != 1 and frame.count is not None)

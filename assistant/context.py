@@ -275,6 +275,11 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
     slot = "tone" if label_at(items, j) == "skin" else _slot_of(items, j)
     if slot is None:
         return
+    part = next_index(items, j) if slot == "area" and said_at(items, j + 1) == "of" else None
+    if label_at(items, part) == "area":
+        items[j].drop()  # "every area of the face"
+        item.drop()
+        return
     if item.id == "each" and any(i.label == slot and i.id and not i.negated for i in items):
         items[j].drop()  # "on the back and chest, 3 images for each site"
         return

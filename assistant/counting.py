@@ -48,7 +48,7 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "figure", ""
     if _is_times(items, k):
         return "count", ""
-    if _is_figure(items, k):
+    if _is_figure(items, k) or _is_audience(items, k):
         return "figure", ""
     if _is_target(items, k):
         return "target", ""
@@ -86,6 +86,27 @@ def _is_figure(items: list[Item], k: int) -> bool:
     if said_at(items, k - 1) in ("and", "to", "-") and label_at(items, k - 2) == "figure" and _noun(items, k) is None:
         return True  # "slides 3 and 4"
     return _is_age(items, k) or _is_digit(items, k)
+
+
+def _is_audience(items: list[Item], k: int) -> bool:
+    """ "my 200 first-year students", "an audience of 150", "BMI 31"."""
+    between = ("word", "ordinal", "idiom", "descriptor", "add", "people")
+    j = next((j for j in range(k + 1, min(k + 5, len(items))) if items[j].label not in between and not items[j].hint), None)
+    if label_at(items, j) == "unit" and items[j].said in words("audience"):
+        for item in items[k + 1 : j]:
+            item.drop()  # "8 visiting Dutch colleagues": of no patient
+        return True
+    gathering = said_at(items, k - 1) == "of" and said_at(items, k - 2) in words("gathering")
+    group = label_at(items, k - 1) == "number" and said_at(items, k - 1).endswith("group of")
+    noun = label_at(items, _noun(items, k))
+    if group and noun == "image":
+        items[k - 1].drop()  # "a group of 4 images"
+    elif (gathering or group) and noun not in ("lesion", *_RASHES):
+        if group:
+            items[k - 1].drop()
+        return True
+    before = items[k - 2] if said_at(items, k - 1) == "of" and k > 1 else items[k - 1] if k else None
+    return before is not None and before.label == "word" and len(before.text) > 1 and before.text[:2].isupper() and not before.text.endswith("X")
 
 
 def _is_times(items: list[Item], k: int) -> bool:
@@ -222,7 +243,8 @@ def _in_one_image(items: list[Item], k: int) -> bool:
 def _larger_of_two(items: list[Item]) -> None:
     """ "two or three images", "2-4 images": the larger number is meant."""
     for a, join, b in zip(items, items[1:], items[2:], strict=False):
-        if a.label == b.label == "count" and a.number is not None and b.number is not None and (join.label == "range" or join.said == "or"):
+        between = join.said == "and" and any(i.said == "between" and items.index(i) == items.index(a) - 1 for i in items)
+        if a.label == b.label == "count" and a.number is not None and b.number is not None and (join.label == "range" or join.said == "or" or between):
             a.become("figure")
             join.drop()
 

@@ -149,7 +149,9 @@ def respond(
     accepted = parsed.intent == "social" and parsed.topic == "yes" and bool(history.state.offer)
     if parsed.intent == "request" or accepted:
         return requested(history, starting_from(history, parsed.first), parsed, trained, limit, seed)
-    if parsed.intent in ("undo", "redo", "reset"):
+    if parsed.intent == "undo":
+        return undo(history, trained, parsed.steps)
+    if parsed.intent in ("redo", "reset"):
         return MOVES[parsed.intent](history, trained)
     if parsed.intent == "question" and parsed.topic == "choice" and history.state.requests:
         return history, answers.why(history.state.requests, history.state.assumed, trained)
@@ -160,11 +162,12 @@ def respond(
 # ── undo, redo, start over ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def undo(history: History, trained: Trained | None) -> tuple[History, Turn]:
+def undo(history: History, trained: Trained | None, steps: int = 1) -> tuple[History, Turn]:
     if history.at == 0:
         return history, standing(history, "There is nothing to undo.", trained)
-    history = history.move(-1)
-    return history, standing(history, "Undone.", trained)
+    done = min(steps, history.at)
+    history = history.move(-done)
+    return history, standing(history, "Undone." if done == 1 else f"Undone, {done} steps.", trained)
 
 
 def redo(history: History, trained: Trained | None) -> tuple[History, Turn]:
@@ -182,7 +185,6 @@ def reset(history: History, trained: Trained | None) -> tuple[History, Turn]:
 
 
 MOVES: dict[str, Callable[[History, Trained | None], tuple[History, Turn]]] = {
-    "undo": undo,
     "redo": redo,
     "reset": reset,
 }
@@ -306,6 +308,8 @@ def drafted(
         bases, mode = pointed_at(state, others(state, parsed.dropped)), "modify"
     elif parsed.targets:
         bases = pointed_at(state, parsed.targets)
+    elif state.frames and not state.pending and mode == "modify" and (edited := edited_in_place(state, parsed)):
+        return edited, []
     elif state.frames and not state.pending and mode == "modify" and (picked := selected(state, parsed)):
         (bases, patches), mode = picked, "modify"
     elif state.pending and continues(state, patches, mode):
@@ -458,6 +462,29 @@ def others(state: State, dropped: Sequence[int]) -> tuple[int, ...]:
     if not left:
         raise Ask("That would leave no image. Which condition would you like to see?")
     return left
+
+
+def edited_in_place(state: State, parsed: ParsedTurn) -> tuple[Frame, ...]:
+    """ "make the acne severe" where acne and tinea were drawn: each patch changes the requests of its own rash.
+
+    Nothing when a patch names no rash of those that were drawn, or all of them.
+    """
+    shown = {request.rash for request in state.requests}
+    named = [set(patch.rash) for patch in parsed.patches]
+    if len(shown) < 2 or not named or not all(rashes and rashes < shown for rashes in named):
+        return ()
+    if parsed.selects and not parsed.edits:
+        return ()
+    others_stay = parsed.edits or len(named) > 1  # "severe tinea" is about tinea alone
+    result = []
+    for base in (frame_of(state, request) for request in state.requests):
+        for patch, rashes in zip(parsed.patches, named, strict=True):
+            if base.rash[0] in rashes:
+                rest = Patch(**{name: getattr(patch, name) for name in patch.model_fields_set - {"rash"}})
+                base = merge(base, rest, base.tone)
+        if others_stay or base.rash[0] in named[0]:
+            result.append(base)
+    return unique(result)
 
 
 def selected(state: State, parsed: ParsedTurn) -> tuple[tuple[Frame, ...], tuple[Patch, ...]] | None:

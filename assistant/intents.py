@@ -76,6 +76,8 @@ def _is_written(items: list[Item], k: int) -> bool:
 
 def _command(items: list[Item]) -> str | None:
     """The intent of a sentence that is nothing but a command ("undo", "start over please"); None otherwise."""
+    if items and items[0].label == "negate" and items[0].said in ("no", "nope"):
+        items = items[1:]  # "no, take that back"
     labels = [i.label for i in items if i.label not in (*_EMPTY, "social", "image") and i.id != "noun"]
     kinds = set(labels) & _COMMANDS
     if len(kinds) == 1 and set(labels) <= kinds | {"modify", "request", "add", "question", "word"} and labels.count("word") <= 1:

@@ -53,6 +53,17 @@ def first(items: list[Item]) -> str | None:
     return next((i.label for i in items if i.label in ("reset", "undo") and "mind" not in i.said), None)
 
 
+def steps(items: list[Item]) -> int:
+    """How far an undo goes back: "undo twice", "undo, undo"."""
+    return sum(int(i.id or 1) for i in items if i.label == "undo") or 1
+
+
+def edits(s: Sentence) -> bool:
+    """ "make the acne severe", "the tinea should be mild"; "keep" and "leave" alone change nothing."""
+    passive = ("keep", "leave", "use", "try", "go with", "go for")
+    return any(i.label == "modify" and i.id == "change" and i.said not in passive for i in s.items)
+
+
 def selects(s: Sentence) -> bool:
     """Whether values may point at what was shown: "just the psoriasis", "keep the fair one", "the black one darker"."""
     if s.has("modify", "now", "same", "instead") or s.labels & {"add", "compare"}:
@@ -73,7 +84,7 @@ def _that_one(items: list[Item], k: int) -> bool:
     after = said_at(items, k + 1)
     if items[k].label == "rash" and before[-2:] == ["of", "the"] and label_at(items, k - 3) == "count":
         return True  # "4 of the rosacea"
-    if items[k].label == "rash" and k == 1 and before == ["the"] and after in ("on", "in", "with"):
+    if items[k].label == "rash" and k < 4 and before in (["the"], ["now", "the"], ["ok", "the"], ["and", "the"], ["then", "the"]) and after in ("on", "in", "with"):
         return True  # "the eczema on black skin"
     j = k - 2 if label_at(items, k - 1) in ("tone", "severity", "size", "rash", "descriptor") else k - 1
     return said_at(items, j) == "the" and after in ("one", "ones", "image", "images", "picture", "pictures", "photo", "photos")

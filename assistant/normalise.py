@@ -56,6 +56,14 @@ class Clean(NamedTuple):
     problems: tuple[str, ...]
 
 
+#: A name with a title, or first and last name, of someone who wants or does something: "Dr Brown asked for …".
+_NAME = re.compile(
+    r"\b(?:Dr|Prof|Professor|Mr|Mrs|Ms|Miss|Sister|Nurse|Doctor)\b\.? (?:[A-Z][a-z]+ ?){1,2}"
+    r"(?=(?:asked|asks|wants|wanted|needs|needed|would|requested|requests|said|says|has|is|will|teaches|likes)\b|:)"
+    r"|\b[A-Z][a-z]+ [A-Z][a-z]+ (?=(?:asked|asks|wants|wanted|needs|needed|requested|requests)\b)"
+)
+
+
 def normalise(text: str) -> Clean:
     """Plain one-line text of at most about :data:`MAX_CHARS` characters.
 
@@ -69,6 +77,7 @@ def normalise(text: str) -> Clean:
     text = _URL.sub(" ", _LINK.sub(r"\1", _TAG.sub(" ", text)))[:MAX_CHARS]
     text = "".join(c if c.isprintable() or c in "\n\t" else ("" if unicodedata.category(c) == "Cf" else " ") for c in text)
     text = _MARKDOWN.sub(" ", text)
+    text = _NAME.sub("they ", text)
     text = _RANGE.sub(r"\1 - \2", text)
     for pattern, put in _SUBS:
         text = pattern.sub(put, text)

@@ -133,6 +133,8 @@ class Parser:
             first=modes.first(items) if request else None,
             targets=sentence.targets,
             dropped=modes.targets(items, "dropped") if request else (),
+            steps=modes.steps(items) if intent == "undo" else 1,
+            edits=request and modes.edits(sentence),
             keeps=request and sentence.has("add", "also"),
             selects=request and modes.selects(sentence),
             repaired=(*repaired, *((i.text, i.id) for i in items if i.is_value and not i.negated and i.said in self.vocabulary.loose)),
@@ -184,7 +186,9 @@ class Parser:
         """Misspelt words put right, then everything read again so that repaired words find their phrases."""
         found = {}
         for item in items:
-            good = self._repair(item.text) if item.label == "word" and item.text not in found and item.said not in words("foreign") else None
+            if item.label != "word" or item.text in found or item.said in words("foreign"):
+                continue
+            good = self._repair.command(item.text, words("commands")) or self._repair(item.text)
             if good and not self._doubtful(items, item, good):
                 found[item.text] = good
         if not found:

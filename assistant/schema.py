@@ -88,8 +88,12 @@ class ParsedTurn(BaseModel):
     targets: tuple[int, ...] = ()
     #: Images named in order to be left out ("drop the second one" → (2,)); counted as ``targets``.
     dropped: tuple[int, ...] = ()
+    #: Of an undo: how many steps ("undo twice").
+    steps: int = 1
     #: Of "add": whether what was drawn stays beside it ("add psoriasis", "the knee too"), unlike "another two on the knee".
     keeps: bool = False
+    #: Whether something is to be changed where it stands ("make the acne severe"), beside what is not named.
+    edits: bool = False
     #: Whether a value may point at images that were shown, rather than ask for a change: "just the psoriasis", "the black one".
     selects: bool = False
     #: Corrections by typo repair, and words read as a part of what they mean ("trunk" as chest): (as typed, read as).

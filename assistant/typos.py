@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import resources
+from itertools import groupby
 
 from rapidfuzz import process
 from rapidfuzz.distance import DamerauLevenshtein
@@ -26,6 +27,11 @@ def english_words() -> frozenset[str]:
 def is_english(word: str) -> bool:
     word = word.lower()
     return word in english_words() or (word.endswith("s") and word[:-1] in english_words())
+
+
+def _single(word: str) -> str:
+    """Doubled letters once."""
+    return "".join(letter for letter, _ in groupby(word))
 
 
 class Repair:
@@ -55,14 +61,25 @@ class Repair:
         if not near:
             return None
         # of equally near words, the one with the same letters: "balck" is black, not back
-        found, distance, _ = min(near, key=lambda n: (n[1], sorted(n[0]) != sorted(low)))
+        # then one with a letter doubled ("chinn"); and a wrong letter is likelier than one too many: "browm" is brown, not brow
+        found, distance, _ = min(
+            near, key=lambda n: (n[1], sorted(n[0]) != sorted(low), _single(n[0]) != _single(low), len(n[0]) < len(low))
+        )
         if found[0] != low[0] and (distance > 1 or len(low) < 6):
             alike = process.extractOne(low, self._by_first.get(low[0], []), scorer=DamerauLevenshtein.distance, score_cutoff=edits)
             return alike[0] if alike else None
         return found
 
+    def command(self, word: str, commands: frozenset[str]) -> str | None:
+        """The word of command that a word in small letters is one slip away from; None when there is none or several."""
+        if not (word.isalpha() and word.islower() and len(word) > 2) or is_english(word) or word in self.words:
+            return None
+        near = [c for c in commands if DamerauLevenshtein.distance(word, c) == 1]
+        return near[0] if len(near) == 1 else None
+
     def _short(self, low: str) -> str | None:
         """A word of three or four letters is repaired only if one letter is missing or two are swapped, in one way."""
         near = [w for w in self._by_first.get(low[0], []) if len(w) - len(low) in (0, 1) and DamerauLevenshtein.distance(low, w) == 1]
         near = [w for w in near if len(w) > len(low) or sorted(w) == sorted(low)]
+        near = near or [w for w in self.all if w[1:] == low]  # "rist"
         return near[0] if len(near) == 1 else None
