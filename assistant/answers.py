@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from assistant.frames import Frame, Trained, known, nearest
 from assistant.notes import Note, notes
-from assistant.replies import described, listed, place, quoted
+from assistant.replies import described, lesions, listed, place, quoted
 from assistant.schema import MAX_IMAGES_PER_TURN, VALUE_SLOTS, Assumption, ImageRequest, ParsedTurn, Turn
 from assistant.suggestions import MANY, after_images, complete_sentence, every_tone, familiar, for_newcomers, naming
 from assistant.vocabulary import vocabulary
@@ -80,7 +80,7 @@ def not_trained(strange: Mapping[str, Sequence[str]], offer: Sequence[Frame], tr
 
 
 def too_many(wanted: int, limit: int, frames: Sequence[Frame], offer: bool) -> Reply:
-    sentence = " and ".join(bulk_sentence(frame) for frame in frames[:3])
+    sentence = " and ".join(bulk_sentence(frame) for frame in frames[:8])
     reply = (
         f"That would be {wanted:,} images, and the chat draws at most {limit} a turn. For the whole set, run"
         f' `script2skin generate "{sentence}" --out my-set`.'
@@ -97,7 +97,7 @@ def bulk_sentence(frame: Frame) -> str:
     skin = " on every skin tone" if everything["tone"] else f" on {names['tone']} skin" if "tone" in names else ""
     severity = f"{names['severity']} " if "severity" in names else ""
     plural = "s" * (frame.count != 1 and frame.count is not None)
-    return f"{frame.count or 1} image{plural} {each}of {severity}{names.get('rash', 'eczema')}{where}{skin}"
+    return f"{frame.count or 1} image{plural} {each}of {severity}{names.get('rash', 'eczema')}{where}{skin}{lesions(*frame.size[:1] or [None], *frame.number[:1] or [None])}"
 
 
 def end_of_scale(slot: str, value: str) -> str:
@@ -171,7 +171,7 @@ def answer(
     return Turn(act="answer", reply=abilities(trained), suggestions=for_newcomers(trained)), about
 
 
-UNREADABLE = "I could not read anything there. Type what you would like to see, for instance “eczema on fair skin”."
+UNREADABLE = "I could not make sense of that. Type what you would like to see, for instance “eczema on fair skin”."
 REFUSALS = {
     "diagnosis": "I cannot diagnose, treat or judge anyone's skin; please see a doctor for that. "
     "What I can do is draw synthetic images of a condition that you name, on any site and skin tone.",
@@ -234,6 +234,8 @@ def question(
         return Turn(act="answer", reply=reply, suggestions=after_images(requests, trained)), about
     if parsed.topic == "vocabulary" and not said["rash"]:
         return Turn(act="answer", reply=vocabulary_of(trained, parsed.text), suggestions=for_newcomers(trained)), about
+    if len(said["area"]) > MANY:
+        said["area"] = []  # "what other sites are common?"
     of_itself = said["area"] or (said["tone"] and parsed.topic in (None, "definition", "vocabulary"))
     meant = about or [request.rash for request in requests]
     named = said["rash"] or ([] if of_itself else meant)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assistant.items import FILLER, Item, id_at, label_at, next_index, prev_index, said_at
 from assistant.typos import is_english
-from assistant.vocabulary import Vocabulary, words
+from assistant.vocabulary import Vocabulary, vocabulary, words
 
 
 def implied_places(items: list[Item], v: Vocabulary) -> None:
@@ -129,7 +129,10 @@ def weak_values(items: list[Item]) -> None:
             told = _beside(items, k, ("skin", "people"), ("tone", "tone_people", "tone_with_skin")) or _alone(items, k)
             item.label = "tone" if told else "word"
         elif item.label == "severity_with_rash":
-            item.label = "severity" if _beside(items, k, ("rash", "generic_rash", "lesion"), ("severity",)) else "word"
+            told = _beside(items, k, ("rash", "generic_rash", "lesion"), ("severity",))
+            strong = {said_at(items, k - 1), item.said.split()[0]} & words("intensifier")
+            told = told or (bool(strong) and any(i.label == "rash" for i in items))
+            item.label = "severity" if told else "word"
 
 
 def _alone(items: list[Item], k: int) -> bool:
@@ -180,6 +183,8 @@ def ambiguous(items: list[Item]) -> None:
             _colour(items, k)
         elif item.label == "compare" and item.said in ("next to", "beside", "alongside") and label_at(items, next_index(items, k)) == "area":
             item.drop()
+        elif item.said == "round" and said_at(items, k + 1) in ("the", "his", "her", "their", "a"):
+            item.drop()  # "round the waist"
         elif item.label == "bigger":
             item.label = "size"
         elif item.label == "more_lesions":
@@ -310,7 +315,14 @@ def _slot_of(items: list[Item], j: int | None) -> str | None:
 
 
 def excepted(items: list[Item]) -> None:
-    """ "every tone except black": take what is negated out of the values named as a whole."""
+    """ "every tone except black": take what is negated out of the values named as a whole; a group yields to its members
+    said by name ("on skin of colour: brown and black skin")."""
+    groups = {word for group in vocabulary().groups.get("tone", ()) for word in group.words}
+    said = [i for i in items if i.label == "tone" and not i.negated and not i.hint]
+    if any(i.said not in groups for i in said):
+        for item in said:
+            if item.said in groups:
+                item.drop()
     for item in items:
         if item.is_value and not item.negated and len(item.values) > 1:
             out = {x for i in items if i.negated and i.label == item.label for x in i.values}

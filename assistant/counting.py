@@ -105,6 +105,8 @@ def _is_audience(items: list[Item], k: int) -> bool:
         if group:
             items[k - 1].drop()
         return True
+    if label_at(items, k - 1) == "word" and label_at(items, k + 1) in ("word", "request") and noun == "":
+        return True  # "Station 12 requires …"
     before = items[k - 2] if said_at(items, k - 1) == "of" and k > 1 else items[k - 1] if k else None
     return before is not None and before.label == "word" and len(before.text) > 1 and before.text[:2].isupper() and not before.text.endswith("X")
 
@@ -120,6 +122,8 @@ def _is_age(items: list[Item], k: int) -> bool:
     """A number that ends "the patient is 28"."""
     if said_at(items, k + 1) == "y" and label_at(items, k + 2) in ("", "conj"):
         return True  # "child 4 y, pale"
+    if label_at(items, k - 2) == "people" and said_at(items, k - 1) == "of":
+        return True  # "a man of seventy"
     who = label_at(items, k - 2) == "people" or said_at(items, k - 2) in ("he", "she")
     return who and said_at(items, k - 1) in ("is", "was", "'s", "turned") and label_at(items, k + 1) in ("", "conj")
 
@@ -267,6 +271,9 @@ def _image_noun(items: list[Item], k: int) -> None:
         return
     if before.said in words("pointing") or before.label in ("each", "target") or (before.label == "modify" and before.id in ("same", "pronoun")):
         return
+    article = any(i.said in ("a", "an", "one", "single") for i in items[max(0, k - 4) : k])
+    if item.id == "one" and not article and not any(i.label in ("rash", "request") for i in items):
+        return  # "ok, mild version"
     if before.label == "number" and not before.negated:
         before.become("count")  # "a single picture", "many pictures"
         before.number = 1.0 if before.said == "single" or item.id == "one" else 3.0

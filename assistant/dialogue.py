@@ -304,6 +304,9 @@ def drafted(
     mode = parsed.mode
     if mode == "compare" and self_contained(patches):
         mode = "new" if named else "modify"
+    compares_already = len({request.rash for request in state.requests}) > 1 or len({r.tone for r in state.requests}) > 1
+    if mode == "compare" and not named and not parsed.keeps and compares_already:
+        mode = "modify"  # "now compare on the elbow"
     if parsed.dropped:
         bases, mode = pointed_at(state, others(state, parsed.dropped)), "modify"
     elif parsed.targets:
@@ -469,6 +472,8 @@ def edited_in_place(state: State, parsed: ParsedTurn) -> tuple[Frame, ...]:
 
     Nothing when a patch names no rash of those that were drawn, or all of them.
     """
+    if parsed.edits and parsed.selects and len(parsed.patches) == 1 and not parsed.patches[0].rash:
+        return edited_ones(state, parsed.patches[0])
     shown = {request.rash for request in state.requests}
     named = [set(patch.rash) for patch in parsed.patches]
     if len(shown) < 2 or not named or not all(rashes and rashes < shown for rashes in named):
@@ -485,6 +490,21 @@ def edited_in_place(state: State, parsed: ParsedTurn) -> tuple[Frame, ...]:
         if others_stay or base.rash[0] in named[0]:
             result.append(base)
     return unique(result)
+
+
+def edited_ones(state: State, patch: Patch) -> tuple[Frame, ...]:
+    """ "make the wrist ones severe": what is shown of that site (or tone) changes, the rest stays."""
+    pointing = {}
+    for slot in ("area", "tone"):
+        values, shown = set(getattr(patch, slot)), {getattr(request, slot) for request in state.requests}
+        if values and values < shown:
+            pointing[slot] = values
+    rest = Patch(**{name: getattr(patch, name) for name in patch.model_fields_set - pointing.keys()})
+    if not pointing or not rest.model_fields_set:
+        return ()
+    bases = [frame_of(state, request) for request in state.requests]
+    meant = [all(set(getattr(base, slot)) <= values for slot, values in pointing.items()) for base in bases]
+    return unique([merge(base, rest, base.tone) if hit else base for base, hit in zip(bases, meant, strict=True)])
 
 
 def selected(state: State, parsed: ParsedTurn) -> tuple[tuple[Frame, ...], tuple[Patch, ...]] | None:
@@ -512,6 +532,7 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, 
     """Every patch on every base; a count that the patch says is shared out over the bases."""
     result: list[Frame] = []
     for patch in patches:
+        patch = of_those_there(patch, bases)
         named = {slot for slot in VALUE_SLOTS if getattr(patch, slot) and patch.excluded.get(slot)}
         meant = [base for base in bases if any(set(getattr(base, s)) & set(patch.excluded[s]) for s in named)] or bases
         if len(meant) < len(bases) or any(len(getattr(base, slot)) > 1 for slot in named for base in meant):
@@ -526,6 +547,13 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, 
             merged = shared_out(merged, patch.count)
         result += merged
     return tuple(result)
+
+
+def of_those_there(patch: Patch, bases: Sequence[Frame]) -> Patch:
+    """ "three for each site" where several sites were drawn: those, and not every site there is."""
+    several = {s for s in VALUE_SLOTS if len({v for base in bases for v in getattr(base, s)}) > 1}
+    every = {s for s in several if patch.each and set(getattr(patch, s)) == set(known(s, None))}
+    return Patch(**{name: getattr(patch, name) for name in patch.model_fields_set - every}) if every else patch
 
 
 def exchanged(frame: Frame, patch: Patch) -> Frame:

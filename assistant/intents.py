@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from assistant.items import Item, label_at, next_index, said_at
 from assistant.sentence import Sentence
+from assistant.typos import is_english
 from assistant.vocabulary import words
 
 #: Labels that say nothing about what is wanted; a sentence made of them only is no request.
@@ -40,9 +41,11 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "question", topic
     if not s.named and (simple := _command([i for i in s.items if not i.is_value])):
         return simple, None
+    if any(i.label == "help" and "train" in i.said for i in s.items):
+        return "help", None  # "how many images in your training set are on black skin?"
     if _is_about_images(s):
         return ("off_topic" if _asks_for_something_else(s) else "request"), None
-    if "help" in s.labels:
+    if "help" in s.labels and not (s.asks and len(s.of("word")) > 1):
         return "help", None
     if person_words(s):
         return "request", None
@@ -76,8 +79,7 @@ def _is_written(items: list[Item], k: int) -> bool:
 
 def _command(items: list[Item]) -> str | None:
     """The intent of a sentence that is nothing but a command ("undo", "start over please"); None otherwise."""
-    if items and items[0].label == "negate" and items[0].said in ("no", "nope"):
-        items = items[1:]  # "no, take that back"
+    items = [i for i in items if not (i.label == "negate" and i.said in ("no", "nope"))]  # "no, take that back"
     labels = [i.label for i in items if i.label not in (*_EMPTY, "social", "image") and i.id != "noun"]
     kinds = set(labels) & _COMMANDS
     if len(kinds) == 1 and set(labels) <= kinds | {"modify", "request", "add", "question", "word"} and labels.count("word") <= 1:
@@ -121,6 +123,8 @@ def _small_talk(s: Sentence) -> tuple[str, str | None]:
         return "request", None
     if social and len(s.of("word")) <= 2:
         return "social", social[0].id
+    if meaningful and all(i.label == "word" and i.text.isalpha() and not is_english(i.said) for i in meaningful):
+        return "empty", None  # "asdfghjkl"
     if not meaningful and s.labels & {"idiom", "interjection"}:
         return "social", None
     return "off_topic", None
@@ -240,7 +244,7 @@ def _has_subject(s: Sentence, cues: list[Item], topic: str) -> bool:
     """Whether something of skin is asked about, or what was drawn last ("is it contagious?", "which one is more common?")."""
     if s.labels & {"generic_rash", "rash", "tone", "skin", "slot_noun", "scale"} or any(c.said.startswith("which ") for c in cues):
         return True
-    if topic in ("cause", "contagion", "person_have") and not s.strange:
+    if topic in ("cause", "contagion", "person_have", "site") and not s.strange:
         return True  # "what's the usual cause?"
     last = "modify" in s.labels or any(w in ("it", "they") for i in s.items for w in i.said.split())
     return last and topic not in ("appearance", "definition")

@@ -45,12 +45,21 @@ def _adds(s: Sentence, complete: bool) -> bool:
     """ "another two", "also on the knee"; not "not only … but also", nor "also" inside a complete request."""
     adds = [i for i in s.of("add") if not (i.id == "also" and s.has("negate", "pseudo"))]
     aside = complete and s.asks and all(i.id == "also" for i in adds) and not (adds and adds[0] is s.items[0])
+    last = [i for i in s.items if i.label not in ("conj", "social") and i.said != "please"][-1:]
+    if aside and len(s.patches) == 1 and last == adds[-1:]:
+        return True  # "gimme tinea pedis as well"
     return bool(adds) and not aside
 
 
 def first(items: list[Item]) -> str | None:
     """A command to carry out before the request: "start over with psoriasis", "undo that and show the knee"."""
     return next((i.label for i in items if i.label in ("reset", "undo") and "mind" not in i.said), None)
+
+
+def beside(s: Sentence) -> bool:
+    """ "compare with psoriasis", "next to tinea": what was drawn stays; "now compare on the elbow" moves the comparison."""
+    k = s.index("compare") + 1
+    return "compare" in s.labels and (said_at(s.items, k) in ("with", "to", "against", "it", "this", "that") or s.items[k - 1].said in ("next to", "beside", "alongside", "versus", "vs"))
 
 
 def steps(items: list[Item]) -> int:
@@ -87,7 +96,7 @@ def _that_one(items: list[Item], k: int) -> bool:
     if items[k].label == "rash" and k < 4 and before in (["the"], ["now", "the"], ["ok", "the"], ["and", "the"], ["then", "the"]) and after in ("on", "in", "with"):
         return True  # "the eczema on black skin"
     j = k - 2 if label_at(items, k - 1) in ("tone", "severity", "size", "rash", "descriptor") else k - 1
-    return said_at(items, j) == "the" and after in ("one", "ones", "image", "images", "picture", "pictures", "photo", "photos")
+    return said_at(items, j).split()[-1:] == ["the"] and after in ("one", "ones", "image", "images", "picture", "pictures", "photo", "photos")
 
 
 def targets(items: list[Item], label: str = "target") -> tuple[int, ...]:

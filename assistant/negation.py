@@ -38,8 +38,8 @@ def correct(items: list[Item]) -> None:
             continue
         stop = max((j for j in range(k) if items[j].id == "stop"), default=-1)
         a = next((j for j in range(k - 1, max(stop, k - 7), -1) if items[j].label == slot), None)
-        if a is None:
-            continue
+        if a is None or any(i.label == "negate" for i in items[max(0, a - 4) : a]):
+            continue  # "I did not mean the ear, I meant the neck" says it itself
         if a + 1 < k and items[a + 1].implied:
             items[a + 1].drop()  # the site of "athlete's foot"
         items[a].drop()
@@ -92,6 +92,9 @@ def _but_one(items: list[Item], k: int) -> bool:
 def _cover(items: list[Item], k: int) -> None:
     if (label_at(items, k + 1) == "conj" and items[k + 1].id != "and") or k + 1 == len(items):
         return  # "no, on the neck": an answer, not a negation
+    if k == 0 and items[k].said == "no" and said_at(items, 1) in ("the", "on", "in", "at", "i", "it", "not"):
+        items[k].drop()  # "no the elbows": a correction
+        return
     but = next((j for j in range(k + 1, len(items)) if items[j].label == "negate" and items[j].id == "stop"), None)
     slot = None
     for j in range(k + 1, len(items)):

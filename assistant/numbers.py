@@ -11,6 +11,8 @@ from assistant.items import Item
 from assistant.vocabulary import words
 
 _DIGITS = re.compile(r"\d+(?:\.\d+)?$")
+#: Ordinals beyond those of the grammar cues.
+_NTH = re.compile(r"(\d+)(?:st|nd|rd|th)$")
 _TIMES = {"k": 1e3, "hundred": 1e2, "thousand": 1e3, "million": 1e6, "dozen": 12}
 #: Larger numbers are read as this one: far beyond any count, and a float takes no more than 308 digits.
 _LARGEST = 1e12
@@ -48,6 +50,8 @@ def merge_numbers(items: list[Item]) -> list[Item]:
 def _number_at(items: list[Item], k: int) -> tuple[Item | None, int]:
     """The number that starts at ``k``, if any, and how many items it takes."""
     item = items[k]
+    if item.label == "word" and (nth := _NTH.match(item.said)):
+        return Item("ordinal", nth[1], item.text), 1
     if item.label != "word" and item.said not in ("one", "a"):
         return None, 1
     following = items[k + 1].said if k + 1 < len(items) else ""

@@ -135,7 +135,7 @@ class Parser:
             dropped=modes.targets(items, "dropped") if request else (),
             steps=modes.steps(items) if intent == "undo" else 1,
             edits=request and modes.edits(sentence),
-            keeps=request and sentence.has("add", "also"),
+            keeps=request and (sentence.has("add", "also") or modes.beside(sentence)),
             selects=request and modes.selects(sentence),
             repaired=(*repaired, *((i.text, i.id) for i in items if i.is_value and not i.negated and i.said in self.vocabulary.loose)),
             ignored=tuple(dict.fromkeys((*sides, *ignored(items), *people))) if request else (),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assistant.items import Item, label_at
+from assistant.items import Item, id_at, label_at
 from assistant.numbers import ROMAN, numeral
 from assistant.vocabulary import Vocabulary, words
 
@@ -21,7 +21,9 @@ def read_scales(items: list[Item], tones: dict[tuple[str, int], str]) -> list[It
     """
     out: list[Item] = []
     k = 0
-    bare = not any(i.label in ("tone", "scale", "tone_people", "skin") for i in items) and any(i.label == "rash" for i in items)
+    bare = not any(i.label in ("tone", "scale", "tone_people", "skin") for i in items)
+    only = all(i.text in _BARE or i.label in ("conj", "negate", "adverb", "modify", "range", "request") for i in items)
+    bare = bare and (only or any(i.label == "rash" for i in items))
     while k < len(items):
         if bare and _is_bare_type(items, k):
             out.append(Item("tone", tones["fitzpatrick", ROMAN[items[k].said]], items[k].text))
@@ -38,9 +40,15 @@ def read_scales(items: list[Item], tones: dict[tuple[str, int], str]) -> list[It
     return out
 
 
+#: Skin types that can stand alone: "I" is a pronoun.
+_BARE = ("II", "III", "IV", "V", "VI")
+
+
 def _is_bare_type(items: list[Item], k: int) -> bool:
     """A Roman numeral by itself at the end of a part of a sentence ("psoriasis, knee, III"); "I" is a pronoun."""
-    alone = items[k].text in ("II", "III", "IV", "V", "VI") and label_at(items, k + 1) in ("", "conj")
+    if items[k].text in _BARE and not any(i.label == "rash" for i in items):
+        return True  # "only III and IV"
+    alone = items[k].text in _BARE and label_at(items, k + 1) in ("", "conj")
     return alone and label_at(items, k - 1) in ("area", "rash", "conj", "number", "severity", "size")
 
 
@@ -72,8 +80,8 @@ def _numerals(items: list[Item], j: int, top: int) -> tuple[list[int], int]:
     end, span = j, False
     while j < len(items):
         value = numeral(items[j])
-        alike = not steps or items[j].text.isdigit() == items[end - 1].text.isdigit()
-        if value is None or not 1 <= value <= top or not alike or label_at(items, j + 1) == "image":
+        alike = not steps or _script(items[j]) == _script(items[end - 1])
+        if value is None or not 1 <= value <= top or not alike or label_at(items, j + 1) == "image" or id_at(items, j + 1) == "each":
             break
         if steps and span:
             down = value < steps[-1]
@@ -88,6 +96,11 @@ def _numerals(items: list[Item], j: int, top: int) -> tuple[list[int], int]:
         if j == end:
             break
     return steps, end
+
+
+def _script(item: Item) -> str:
+    """Digits, Roman numerals or words."""
+    return "digits" if item.text.isdigit() else "roman" if item.said in ROMAN else "words"
 
 
 def _joins(item: Item) -> bool:

@@ -90,7 +90,8 @@ class ParsedTurn(BaseModel):
     dropped: tuple[int, ...] = ()
     #: Of an undo: how many steps ("undo twice").
     steps: int = 1
-    #: Of "add": whether what was drawn stays beside it ("add psoriasis", "the knee too"), unlike "another two on the knee".
+    #: Whether what was drawn stays beside it ("add psoriasis", "the knee too", "compare with tinea"), unlike "another two on
+    #: the knee" and "now compare on the elbow".
     keeps: bool = False
     #: Whether something is to be changed where it stands ("make the acne severe"), beside what is not named.
     edits: bool = False
