@@ -85,7 +85,8 @@ def _is_figure(items: list[Item], k: int) -> bool:
         return True  # "five instead of three"
     if said_at(items, k - 1) in ("and", "to", "-") and label_at(items, k - 2) == "figure" and _noun(items, k) is None:
         return True  # "slides 3 and 4"
-    return _is_age(items, k) or _is_digit(items, k)
+    year = 1900 <= (items[k].number or 0) < 2100 and label_at(items, _noun(items, k)) != "image"
+    return year or _is_age(items, k) or _is_digit(items, k)
 
 
 def _is_audience(items: list[Item], k: int) -> bool:

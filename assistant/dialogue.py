@@ -213,6 +213,11 @@ def requested(
 ) -> tuple[History, Turn]:
     """Answer a request on top of ``state``; what comes of it is one entry of the history."""
     extra = [*readings(parsed.repaired), *left_over(parsed.ignored, parsed.unknown)]
+    if parsed.returns and (earlier := drawn_before(history, parsed)):
+        history = history.push(earlier.model_copy(update={"draws": state.draws}))
+        suggestions = after_images(earlier.requests, trained)
+        reply = f"Back to {described(earlier.requests)}."
+        return history, Turn(act="generate", requests=list(earlier.requests), reply=reply, suggestions=suggestions)
     said = in_full(parsed)
     if said and said == state.said and not state.pending and still_holds(state, trained, seed):
         return history.push(state), again(state, parsed, extra, trained)
@@ -261,6 +266,15 @@ def requested(
         reply=" ".join([understood(requests, state), *assumptions(news), *extra]),
         suggestions=after_images(requests, trained),
     )
+
+
+def drawn_before(history: History, parsed: ParsedTurn) -> State | None:
+    """The last state in which just the conditions were drawn that an utterance names, and nothing else."""
+    if len(parsed.patches) != 1 or parsed.patches[0].model_fields_set != {"rash"}:
+        return None
+    wanted = set(parsed.patches[0].rash)
+    earlier = history.states[: history.at]
+    return next((s for s in reversed(earlier) if s.requests and {r.rash for r in s.requests} == wanted), None)
 
 
 def in_full(parsed: ParsedTurn) -> str:

@@ -32,6 +32,7 @@ _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"\b([1-9]0)(?: ?- ?something|s)\b", re.I), r"\1 yo "),  # 30-something, her 50s
     (re.compile(r"\b(twenty|thirty|forty|fifty|sixty|seventy|eighty)(?: ?- ?| )something\b", re.I), " "),
     (re.compile(r"\b(\d{1,3}) ?[FfMm]\b(?=$|[ ,.;:)])"), r"\1 yo "),  # 42F, of age and sex
+    (re.compile(r"\b(?:\d{2,3}\s?/\s?\d{2,3}|\d{1,2}/\d{1,2}/\d{2,4})\b"), " "),  # 120/80, 3/12/2024
     (re.compile(r"(?<![\w.,])-(?=\d)"), " minus "),  # -3
     (re.compile(r"(?<=[^\W\d_])-(?=\w)|(?<=\w)-(?=[^\W\d_])"), " "),  # 35-year-old
     (re.compile(r"\bn/t\b"), "n't"),

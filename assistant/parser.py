@@ -134,6 +134,7 @@ class Parser:
             targets=sentence.targets,
             dropped=modes.targets(items, "dropped") if request else (),
             steps=modes.steps(items) if intent == "undo" else 1,
+            returns=request and any((i.label == "modify" and i.said.endswith("back to")) or i.said in ("return to", "revert to") for i in items),
             edits=request and modes.edits(sentence),
             keeps=request and (sentence.has("add", "also") or modes.beside(sentence)),
             selects=request and modes.selects(sentence),

@@ -101,6 +101,10 @@ def described(requests: Sequence[ImageRequest]) -> str:
         kind = f"{severity} " if severity else ""
         counts = {request.count for request in requests}
         each = f", {counts.pop()} of each" if len(counts) == 1 and total > len(requests) else ""
+        counts = [r.count for r in requests]
+        if len(pairs) == 1 and 1 < len(counts) <= 3 and len(set(counts)) > 1:
+            split = listed(f"{r.count} on {r.tone}" for r in requests)
+            return f"{number(total)} of {kind}{sites_listed(pairs)}, {split} skin{lesions(size, how_many)}"
         of = ":" if len({rash for rash, _ in pairs}) > 1 else " of"
         return f"{number(total)}{of} {kind}{sites_listed(pairs)} on {listed(tones)} skin{lesions(size, how_many)}{each}"
     severities = [request.severity for request in requests if request.severity]

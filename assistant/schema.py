@@ -93,6 +93,8 @@ class ParsedTurn(BaseModel):
     #: Whether what was drawn stays beside it ("add psoriasis", "the knee too", "compare with tinea"), unlike "another two on
     #: the knee" and "now compare on the elbow".
     keeps: bool = False
+    #: "go back to psoriasis": what was drawn of it before is meant.
+    returns: bool = False
     #: Whether something is to be changed where it stands ("make the acne severe"), beside what is not named.
     edits: bool = False
     #: Whether a value may point at images that were shown, rather than ask for a change: "just the psoriasis", "the black one".
