@@ -41,7 +41,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "question", topic
     if not s.named and (simple := _command([i for i in s.items if not i.is_value])):
         return simple, None
-    if any(i.label == "help" and "train" in i.said for i in s.items):
+    if any(i.label == "help" and ("train" in i.said or i.said.endswith(("real", "genuine"))) for i in s.items):
         return "help", None  # "how many images in your training set are on black skin?"
     if _is_about_images(s):
         return ("off_topic" if _asks_for_something_else(s) else "request"), None

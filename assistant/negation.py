@@ -17,7 +17,10 @@ _JOINS = ("or", "nor", "and", "/", ",")
 def negate(items: list[Item]) -> None:
     """Mark the values in the scope of a negation; ranges and lists of one slot stay together."""
     for k, item in enumerate(items):
-        if (item.label == "negate" and (item.id == "forward" or _but_one(items, k))) or (item.label == "each" and item.id == "unsay"):
+        before = prev_index(items, k, ("adverb", "conj"))
+        if item.label == "negate" and item.said.startswith(("except", "apart from")) and label_at(items, before) == "modify" and items[before].id in ("same", "again"):
+            item.drop()  # "the same except on the knee" is "the same but"
+        elif (item.label == "negate" and (item.id == "forward" or _but_one(items, k))) or (item.label == "each" and item.id == "unsay"):
             _cover(items, k)
         elif item.label == "negate" and item.id in ("aside", "backward"):
             _set_aside(items, k)
