@@ -186,7 +186,8 @@ def test_ctrl_c_keeps_what_is_drawn_and_says_how_to_go_on(tiny_model: Path, tmp_
     program = "import script2skin; script2skin.main()"
     arguments = ["generate", "900 images of acne on the chin, brown", "--out", tmp_path, "--model", tiny_model, "--steps", "20", "--seed", "5"]
     process = subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     assert process.stdout.readline().strip().endswith("acne_chin_brown_0000000005.png")
     process.send_signal(signal.SIGINT)
