@@ -499,7 +499,7 @@ def edited_in_place(state: State, parsed: ParsedTurn) -> tuple[Frame, ...]:
     for base in (frame_of(state, request) for request in state.requests):
         for patch, rashes in zip(parsed.patches, named, strict=True):
             if base.rash[0] in rashes:
-                rest = Patch(**{name: getattr(patch, name) for name in patch.model_fields_set - {"rash"}})
+                rest = patch.without({"rash"})
                 base = merge(base, rest, base.tone)
         if others_stay or base.rash[0] in named[0]:
             result.append(base)
@@ -513,7 +513,7 @@ def edited_ones(state: State, patch: Patch) -> tuple[Frame, ...]:
         values, shown = set(getattr(patch, slot)), {getattr(request, slot) for request in state.requests}
         if values and values < shown:
             pointing[slot] = values
-    rest = Patch(**{name: getattr(patch, name) for name in patch.model_fields_set - pointing.keys()})
+    rest = patch.without(pointing.keys())
     if not pointing or not rest.model_fields_set:
         return ()
     bases = [frame_of(state, request) for request in state.requests]
@@ -530,11 +530,11 @@ def selected(state: State, parsed: ParsedTurn) -> tuple[tuple[Frame, ...], tuple
     said = {slot: getattr(patch, slot) for slot in VALUE_SLOTS if getattr(patch, slot)}
     if not said and patch.excluded:
         kept = [r for r in state.requests if all(getattr(r, s) not in values for s, values in patch.excluded.items())]
-        rest = Patch(**{name: getattr(patch, name) for name in patch.model_fields_set - {"excluded"}})
+        rest = patch.without({"excluded"})
     elif said and parsed.selects:
         pointing = {s: values for s, values in said.items() if all(any(getattr(r, s) == v for r in state.requests) for v in values)}
         kept = [r for r in state.requests if all(getattr(r, s) in values for s, values in pointing.items())]
-        rest = Patch(**{name: getattr(patch, name) for name in patch.model_fields_set - pointing.keys()})
+        rest = patch.without(pointing.keys())
     else:
         return None
     if not kept or len(kept) == len(state.requests):
@@ -567,7 +567,7 @@ def of_those_there(patch: Patch, bases: Sequence[Frame]) -> Patch:
     """ "three for each site" where several sites were drawn: those, and not every site there is."""
     several = {s for s in VALUE_SLOTS if len({v for base in bases for v in getattr(base, s)}) > 1}
     every = {s for s in several if patch.each and set(getattr(patch, s)) == set(known(s, None))}
-    return Patch(**{name: getattr(patch, name) for name in patch.model_fields_set - every}) if every else patch
+    return patch.without(every) if every else patch
 
 
 def exchanged(frame: Frame, patch: Patch) -> Frame:

@@ -198,13 +198,13 @@ def question(s: Sentence) -> str | None:
     cues = [i for k, i in enumerate(s.items) if i.label == "question" and (i.said not in _AUXILIARIES or (not s.asks and _opens(s.items, k) and not _is_order(s.items, k)))]
     if not cues or (s.asks and s.items.index(cues[0]) > s.index("request")):
         return "vocabulary" if any(c.id == "vocabulary" for c in cues) and "rash" not in s.labels else None
-    asked = s.items.index(cues[0])
-    if s.asks and any(i.label == "conj" and i.id == "stop" for i in s.items[asked : s.index("request")]):
+    at = s.items.index(cues[0])
+    if s.asks and any(i.label == "conj" and i.id == "stop" for i in s.items[at : s.index("request")]):
         return None  # "what does it look like? show two pictures"
     if s.has("modify", "would", "same") or "compare" in s.labels:
         return None
-    asked = s.items[s.items.index(cues[0]) + 1 :]
-    if cues[0].said in ("can", "could", "will", "would") and asked and asked[0].said in ("you", "we", "i") and s.labels & {"darker", "worse", "add", "size", "severity", "times"} | ({"modify"} if s.named else set()):
+    changes = {"darker", "worse", "add", "size", "severity", "times", *(["modify"] if s.named else [])}
+    if cues[0].said in ("can", "could", "will", "would") and said_at(s.items, at + 1) in ("you", "we", "i") and s.labels & changes:
         return None  # "can you make it more severe?"
     if "rash" in s.labels and any(c.said in ("what would", "how would") for c in cues):
         return None  # "what would psoriasis look like on the scalp?"

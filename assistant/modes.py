@@ -33,8 +33,7 @@ def mode(s: Sentence) -> str:
 
 def _comparison(s: Sentence, rash: bool) -> str:
     """ "compare with psoriasis" keeps the last request; "compare eczema and psoriasis" names both sides itself."""
-    k = s.index("compare") + 1
-    with_last = label_at(s.items, k) in ("adverb", "range", "modify") and said_at(s.items, k) in ("with", "to", "against", "it", "this", "that")
+    with_last = label_at(s.items, s.index("compare") + 1) in ("adverb", "range", "modify") and _with_last(s)
     both = len(s.patches) > 1 or any(len(getattr(p, slot)) > 1 for p in s.patches for slot in ("rash", "area", "tone", "severity"))
     if with_last or not both:
         return "compare"
@@ -58,8 +57,13 @@ def first(items: list[Item]) -> str | None:
 
 def beside(s: Sentence) -> bool:
     """ "compare with psoriasis", "next to tinea": what was drawn stays; "now compare on the elbow" moves the comparison."""
-    k = s.index("compare") + 1
-    return "compare" in s.labels and (said_at(s.items, k) in ("with", "to", "against", "it", "this", "that") or s.items[k - 1].said in ("next to", "beside", "alongside", "versus", "vs"))
+    joins = ("next to", "beside", "alongside", "versus", "vs")
+    return "compare" in s.labels and (_with_last(s) or s.items[s.index("compare")].said in joins)
+
+
+def _with_last(s: Sentence) -> bool:
+    """Whether what was drawn last is one side: "compare with …", "compare it …"."""
+    return said_at(s.items, s.index("compare") + 1) in ("with", "to", "against", "it", "this", "that")
 
 
 def steps(items: list[Item]) -> int:

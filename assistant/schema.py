@@ -5,6 +5,7 @@ One direction, one type at each arrow (see README, "The way of a request"). Noth
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
@@ -50,6 +51,10 @@ class Patch(BaseModel):
 
     def mentions(self, slot: str) -> bool:
         return slot in self.model_fields_set
+
+    def without(self, fields: Iterable[str]) -> Patch:
+        """The same, with these fields not mentioned."""
+        return Patch(**{name: getattr(self, name) for name in self.model_fields_set - set(fields)})
 
 
 Intent = Literal[

@@ -42,8 +42,8 @@ def everything(
 
     ``recipes`` gives the values of each part's recipe; its run and data folders are set below ``root``. ``also`` are
     further data folders, drawn a third as often an image. With ``start``, a checkpoint, its U-Net and decoder go on
-    learning and its text tower stays. ``variety`` and ``typical``: see `data.phantom.make`. Returns the new checkpoint's folder. Under torchrun all processes train, and the
-    first alone does the rest.
+    learning and its text tower stays. ``variety`` and ``typical``: see `data.phantom.make`. Returns the new checkpoint's
+    folder. Under torchrun all processes train, and the first alone does the rest.
     """
     data = root / "phantoms"
     with parallel.one_after_another():
