@@ -89,7 +89,7 @@ def phantoms(
     rash: Annotated[list[str] | None, typer.Option(help="Only these rashes (repeat the option); all unless given.")] = None,
     area: Annotated[list[str] | None, typer.Option(help="Only these areas.")] = None,
     tone: Annotated[list[str] | None, typer.Option(help="Only these skin tones.")] = None,
-    variety: Annotated[float, typer.Option(min=0, max=1, help="How far camera, light and backdrop stray; less is learned sooner.")] = 1,
+    variety: Annotated[float, typer.Option(min=0, max=1, help="How far camera, light, backdrop and lesions stray; less is learned sooner.")] = 1,
     typical: Annotated[int, typer.Option(min=1, help="How many times as often a rash is drawn at its typical sites.")] = 1,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; the pictures do not depend on it.")] = None,
 ) -> None:

@@ -127,7 +127,7 @@ def everything(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     also: Annotated[list[Path] | None, typer.Option(help="A further data folder, drawn a third as often; repeatable.")] = None,
     start: Annotated[Path | None, typer.Option(help="A checkpoint to go on from, such as generation/embedded.")] = None,
-    variety: Annotated[float, typer.Option(min=0, max=1, help="Of the phantoms; more needs a longer training.")] = 0.3,
+    variety: Annotated[float, typer.Option(min=0, max=1, help="Of the phantoms; more needs a longer training.")] = 0.2,
     typical: Annotated[int, typer.Option(min=1, help="How many times as often a rash is drawn at its typical sites.")] = 3,
 ) -> None:
     """Draw the phantoms, train every part, assemble the checkpoint, draw its contact sheets.

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from data.phantom.noise import cells, fbm, nearest_lesion
 
 
 @dataclass
 class Patch:
-    """The skin in view: ``points`` (N, 3) in metres; ``frame`` the width of the picture in metres; ``candidates`` (M,)
-    indices of points where a lesion may sit, nearest the middle of the site first chosen by ``weight`` (M,)."""
+    """The skin in view: ``points`` (N, 3) in metres, ``flat`` (N, 2) where they are seen, in frames from the middle;
+    ``frame`` the width of the picture in metres; ``candidates`` (M,) indices of points where a lesion may sit, nearest
+    the middle of the site first chosen by ``weight`` (M,); ``spread`` how widely lesions are strewn, in frames;
+    ``variety`` from 0, lesions at the same places in every picture, to 1, wherever they like."""
 
     points: np.ndarray
+    flat: np.ndarray
     centre: np.ndarray
     frame: float
     candidates: np.ndarray
@@ -30,6 +35,8 @@ class Patch:
     size: str | None
     number: str | None
     dark: float  # 0 on very fair to 1 on black skin
+    spread: float
+    variety: float
 
     @property
     def grade(self) -> float:
@@ -51,13 +58,26 @@ class Patch:
         """``count`` points of the skin (K, 3), at least ``apart`` metres from each other where there is room."""
         chosen: list[np.ndarray] = []
         probability = self.weight / self.weight.sum()
+        usual = iter(self._usual_places(count, apart) if self.variety < 1 else ())
         for _ in range(count * 12):
-            point = self.points[self.rng.choice(self.candidates, p=probability)]
+            point = next(usual, None) if self.rng.random() >= self.variety else None
+            if point is None:
+                point = self.points[self.rng.choice(self.candidates, p=probability)]
             if all(np.linalg.norm(point - other) >= apart for other in chosen):
                 chosen.append(point)
             if len(chosen) == count:
                 break
         return np.array(chosen)
+
+    def _usual_places(self, count: int, apart: float) -> np.ndarray:
+        """The places that pictures of little variety choose from, in random order; a single lesion is in the middle.
+
+        They are the same in the picture whatever the body, for a small model learns a spot sooner where it knows it.
+        """
+        spots = _spots(count, round(1000 * apart / self.frame), self.spread)
+        distance, nearest = cKDTree(self.flat[self.candidates]).query(spots)
+        wanted = count if count == 1 else round(1.5 * count)
+        return self.rng.permutation(self.points[self.candidates[nearest[distance < 0.01][:wanted]]])
 
     def how_many(self, low: int, high: int) -> int:
         if self.number == "single":
@@ -65,6 +85,15 @@ class Patch:
         count = int(self.rng.integers(low, high + 1))
         return max(count, 3) if self.number == "multiple" else count
 
+
+@lru_cache(maxsize=64)
+def _spots(count: int, apart: int, spread: float) -> np.ndarray:
+    """Spots (K, 2) strewn over the frame by ``spread``, in frames, at least ``apart`` thousandths from each other."""
+    fixed, spots = np.random.default_rng([count > 1, apart]), [np.zeros(2)]
+    for spot in fixed.normal(0, spread, (40 * count, 2)):
+        if np.hypot(*spot) < 0.46 and all(np.hypot(*(spot - other)) * 1000 >= apart for other in spots):
+            spots.append(spot)
+    return np.array(spots)
 
 
 @dataclass
@@ -107,7 +136,7 @@ def _plaques(patch: Patch, count: int, low: float, high: float, wobble: float, a
     centres = patch.places(count, apart=apart * patch.frame * (low + high))
     radii = np.sort(radii)[::-1][: len(centres)]
     grain = 0.9 / (patch.frame * (low + high) / 2 * patch.scale)
-    distance, index = nearest_lesion(patch.points, centres, radii, wobble * patch.noise(grain, 4))
+    distance, index = nearest_lesion(patch.points, centres, radii, wobble * (0.5 + 0.5 * patch.variety) * patch.noise(grain, 4))
     return distance, index, radii
 
 
@@ -154,15 +183,16 @@ def _scratches(patch: Patch, count: int) -> np.ndarray:
 def acne(patch: Patch) -> Lesions:
     """Comedones, papules, pustules, nodules when severe, dark marks after them on dark skin; greasy shine."""
     rng = patch.rng
-    count = {"mild": (9, 16), "severe": (38, 60)}.get(patch.severity or "", (18, 34))
+    count = {"mild": (7, 12), "severe": (30, 44)}.get(patch.severity or "", (14, 24))
     count = patch.how_many(*count)
-    centres = patch.places(count, apart=0.011 * patch.frame / 0.15)
+    centres = patch.places(count, apart=0.085 * patch.frame)
     count = len(centres)
-    unit = np.clip(patch.frame / 0.16, 0.75, 1.6) * patch.scale
-    kind = rng.choice(4, count, p=[0.22, 0.42, 0.26, 0.10] if patch.severity != "severe" else [0.10, 0.38, 0.30, 0.22])
+    # drawn for the picture, not for the ruler: a papule must be seen on a back too
+    unit = patch.frame / 0.14 * patch.scale
+    kind = rng.choice(4, count, p=[0.15, 0.45, 0.32, 0.08] if patch.severity != "severe" else [0.08, 0.38, 0.34, 0.20])
     radius = unit * np.select(
         [kind == 0, kind == 1, kind == 2, kind == 3],
-        [rng.uniform(0.0007, 0.0011, count), rng.uniform(0.0016, 0.0030, count), rng.uniform(0.0017, 0.0030, count), rng.uniform(0.0035, 0.0060, count)],
+        [rng.uniform(0.0008, 0.0012, count), rng.uniform(0.0022, 0.0034, count), rng.uniform(0.0024, 0.0034, count), rng.uniform(0.0038, 0.0058, count)],
     )  # fmt: skip
     if count == 1:
         kind[:], radius[:] = 2, unit * 0.0042
@@ -175,7 +205,7 @@ def acne(patch: Patch) -> Lesions:
     out.pigment = np.where(comedo, 2.2 * bump, halo * (0.10 + 0.75 * patch.dark) * strength)
     out.height = bump * radius[i] * np.where(comedo, 0.15, 0.50)
     out.pus = np.where((kind[i] == 2), np.exp(-((d / 0.62) ** 4)), 0) * 0.95
-    marks = patch.places(max(2, int(count * (0.3 + 0.6 * patch.dark))))
+    marks = patch.places(max(2, int(count * (0.2 + 0.4 * patch.dark))), apart=0.05 * patch.frame)
     dm, _ = nearest_lesion(patch.points, marks, unit * rng.uniform(0.0015, 0.003, len(marks)), 0.1 * patch.noise(400, 2))
     flat = np.exp(-(dm**2) / 1.2)
     out.pigment += flat * (0.12 + 0.85 * patch.dark)
@@ -188,9 +218,9 @@ def acne(patch: Patch) -> Lesions:
 @rash("tinea")
 def tinea(patch: Patch) -> Lesions:
     """Ringworm: rings with a raised, scaling, papular edge and a paler centre."""
-    count = patch.how_many(1, 2 if patch.grade < 1.5 else 4)
-    distance, index, radii = _plaques(patch, count, 0.15, 0.27, 0.17, apart=0.55)
-    thick = np.clip(0.0045 / radii, 0.10, 0.24)[index]
+    count = patch.how_many(1, 1 if patch.grade < 1.5 else 3)
+    distance, index, radii = _plaques(patch, count, 0.17, 0.25, 0.13, apart=0.55)
+    thick = np.clip(0.0055 / radii, 0.13, 0.24)[index]
     edge = np.exp(-(((distance - 0.92) / thick) ** 2))
     beads = np.clip(0.65 + 0.55 * patch.noise(230, 2), 0, 1.6)
     centre = inside(distance, 0.05)
@@ -229,13 +259,15 @@ def psoriasis(patch: Patch) -> Lesions:
 @rash("urticaria")
 def urticaria(patch: Patch) -> Lesions:
     """Wheals: smooth raised oedema, pale in the middle with a red flare, merging to maps; nothing on the surface."""
-    count = patch.how_many(5, {"mild": 8, "severe": 26}.get(patch.severity or "", 15))
-    distance, _, _ = _plaques(patch, count, 0.035, 0.12 if count > 1 else 0.2, 0.26, apart=0.12)
-    wheal, flare = inside(distance, 0.09), inside(distance / 1.28, 0.13)
-    pale = inside(distance / 0.72, 0.14)
+    count = patch.how_many(4, {"mild": 6, "severe": 18}.get(patch.severity or "", 9))
+    distance, index, radii = _plaques(patch, count, 0.05, 0.105 if count > 1 else 0.2, 0.22, apart=1.15)
+    wheal, flare = inside(distance, 0.07), inside(distance / 1.22, 0.09)
+    pale = inside(distance / 0.66, 0.12)
     out = Lesions.none(len(patch.points))
-    out.blood = flare * (0.70 + 0.20 * patch.grade) + 0.20 * wheal - 0.45 * pale * wheal
-    out.height = wheal * 0.0007 + 0.0004 * pale * wheal
+    out.blood = flare * (0.75 + 0.20 * patch.grade) + 0.30 * wheal - 0.75 * pale * wheal
+    # oedema blanches and stretches the skin: on dark skin, where the flare hides, this and the relief show the wheal
+    out.pigment = patch.dark * (0.35 * flare - 0.75 * wheal)
+    out.height = radii[index] * (0.07 * wheal + 0.05 * pale)
     out.gloss = 0.08 * wheal
     out.mask = np.clip(wheal, 0, 1)
     return out
@@ -259,13 +291,13 @@ def vitiligo(patch: Patch) -> Lesions:
 def mole(patch: Patch) -> Lesions:
     """Melanocytic naevus: round or oval, one even brown, soft regular border, flat or a little domed."""
     count = 1 if patch.number != "multiple" else int(patch.rng.integers(4, 10))
-    radii = patch.scale * patch.rng.uniform(0.0026, 0.0044, count)
-    centres = patch.places(count, apart=0.012)
-    distance, index = nearest_lesion(patch.points, centres, radii[: len(centres)], 0.10 * patch.noise(200, 2))
+    radii = patch.scale * np.clip(patch.frame / 0.12, 1, 2) * patch.rng.uniform(0.0032, 0.0046, count)
+    centres = patch.places(count, apart=0.13 * patch.frame)
+    distance, index = nearest_lesion(patch.points, centres, radii[: len(centres)], 0.06 * patch.noise(200, 2))
     body = inside(distance, 0.10)
     tint = patch.rng.uniform(0.8, 1.5, count)[index]
     out = Lesions.none(len(patch.points))
-    out.pigment = body * tint * (4.0 + 0.35 * patch.noise(900, 2)) * (1 + 0.4 * np.exp(-(distance**2) * 2))
+    out.pigment = body * tint * (4.0 + 3.0 * patch.dark + 0.35 * patch.noise(900, 2)) * (1 + 0.4 * np.exp(-(distance**2) * 2))
     out.blood = 0.12 * body
     out.height = np.sqrt(np.clip(1 - distance**2, 0, 1)) * radii[index] * patch.rng.uniform(0.05, 0.35, count)[index]
     out.mask = body
@@ -275,7 +307,7 @@ def mole(patch: Patch) -> Lesions:
 @rash("melanoma")
 def melanoma(patch: Patch) -> Lesions:
     """Asymmetric, notched border, several colours (tan, brown, black, blue-grey, red), over 6 mm (the ABCD rule)."""
-    radius = patch.scale * patch.rng.uniform(0.0055, 0.0095)
+    radius = patch.scale * np.clip(patch.frame / 0.12, 1, 2) * patch.rng.uniform(0.0060, 0.0095)
     centre = patch.places(1)
     lobes = centre + patch.rng.normal(0, 0.55 * radius, (3, 3))
     radii = radius * np.array([1.0, *patch.rng.uniform(0.45, 0.85, 3)])
@@ -285,7 +317,7 @@ def melanoma(patch: Patch) -> Lesions:
     red = np.clip(patch.noise(0.7 / radius, 2) - 0.5, 0, 1)
     pale = np.clip(patch.noise(0.8 / radius, 2) - 0.9, 0, 1)
     out = Lesions.none(len(patch.points))
-    out.pigment = body * np.clip(4.2 + 2.2 * tan + 5.0 * np.clip(black, 0, 1.5) - 3.5 * pale, 0.4, 14)
+    out.pigment = body * np.clip(4.2 + 3.0 * patch.dark + 2.2 * tan + 5.0 * np.clip(black, 0, 1.5) - 3.5 * pale, 0.4, 14)
     out.blood = body * (0.25 + 1.6 * red)
     out.height = body * radius * (0.06 + 0.22 * np.clip(black - 0.3, 0, 1)) + body * 0.0001 * patch.noise(700, 2)
     out.crust = body * np.clip(red - 0.35, 0, 0.5) * (patch.severity == "severe")
@@ -297,18 +329,19 @@ def melanoma(patch: Patch) -> Lesions:
 def seborrheic_keratosis(patch: Patch) -> Lesions:
     """Stuck-on, waxy or warty brown plaque with a sharp edge, furrows and horn cysts."""
     count = 1 if patch.number != "multiple" else int(patch.rng.integers(4, 9))
-    radii = patch.scale * patch.rng.uniform(0.0055, 0.0095, count)
-    centres = patch.places(count, apart=0.016)
-    distance, _ = nearest_lesion(patch.points, centres, radii[: len(centres)], 0.16 * patch.noise(180, 3))
+    unit = patch.scale * np.clip(patch.frame / 0.12, 1, 2)
+    radii = unit * patch.rng.uniform(0.0070, 0.0105, count)
+    centres = patch.places(count, apart=0.20 * patch.frame)
+    distance, _ = nearest_lesion(patch.points, centres, radii[: len(centres)], 0.10 * patch.noise(180 / unit, 3))
     body = inside(distance, 0.035)
-    near, second, value = cells(patch.points, 700, patch.seed())
+    near, second, value = cells(patch.points, 420 / unit, patch.seed())
     warty = np.clip((second - near) * 2, 0, 1)
     plugs = (near < 0.28) & (value < 0.16)
     pearls = (near < 0.30) & (value > 0.88)
     out = Lesions.none(len(patch.points))
-    out.pigment = body * (2.6 + 1.6 * (1 - warty) + 0.7 * patch.noise(300, 3) + 5 * plugs)
-    out.height = body * (0.0011 + 0.00045 * warty)
-    out.scale = body * (0.16 * np.clip(patch.noise(500, 2), 0, 1) + 0.5 * pearls)
-    out.gloss = 0.10 * body
+    out.pigment = body * (2.0 + 1.5 * patch.dark + 1.5 * (1 - warty) + 0.4 * patch.noise(300 / unit, 3) + 5 * plugs)
+    out.height = body * unit * (0.0013 + 0.0008 * warty)
+    out.scale = body * (0.05 + 0.16 * np.clip(patch.noise(500, 2), 0, 1) + 0.5 * pearls) * (1 - 0.6 * patch.dark)
+    out.gloss = 0.16 * body
     out.mask = body
     return out

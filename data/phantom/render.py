@@ -52,8 +52,9 @@ def render(
 ) -> Phantom:
     """Draw one phantom; the same arguments give the same picture, whatever was drawn before.
 
-    ``variety``, 0 to 1, is how far camera, side, backdrop and light stray; people and rashes vary all the same. A small
-    model that has seen few pictures learns a site from pictures that resemble each other much sooner.
+    ``variety``, 0 to 1, is how far camera, side, backdrop, light and the places of lesions stray; people and the rest
+    of a rash vary all the same. A small model that has seen few pictures learns from pictures that resemble each other
+    much sooner.
 
     Raises KeyError with the known names if ``rash``, ``area`` or ``tone`` cannot be drawn.
     """
@@ -69,17 +70,17 @@ def render(
         side = "L"
     near = rash in LESION_RASHES
     figure, wide = body(identity, sites()[area].pose), sites()[area].width
-    seen = view(figure, area, side, scene, resolution, zoom=min(1.0, max(0.62, 12 / wide), 24 / wide) if near else 1.0, variety=variety)
+    seen = view(figure, area, side, scene, resolution, zoom=min(1.0, max(0.62, 12 / wide), 26 / wide) if near else 1.0, variety=variety)
     tone_index = TONES.index(tone)
     canvas = decorate(seen, figure, tone_index, area, person)
-    lesions = _lesions(rash, seen, canvas, tone_index, disease, severity, size, number)
+    lesions = _lesions(rash, seen, canvas, tone_index, disease, severity, size, number, variety)
     image = _photograph(_albedo(tone, canvas, lesions, light), canvas, lesions, seen, light, variety)
     mask = np.zeros(resolution * resolution, np.uint8)
     mask[seen.pixel] = np.round(255 * np.clip(lesions.mask * canvas.bare, 0, 1))
     return Phantom(image, mask.reshape(resolution, resolution), identity, seed)
 
 
-def _lesions(rash, seen: View, canvas: Canvas, tone_index, rng, severity, size, number) -> Lesions:
+def _lesions(rash, seen: View, canvas: Canvas, tone_index, rng, severity, size, number, variety) -> Lesions:
     x = (seen.points - seen.target) @ seen.right / seen.width
     y = (seen.points - seen.target) @ seen.up / seen.width
     spread = SPREAD.get(rash, 0.05)
@@ -93,7 +94,8 @@ def _lesions(rash, seen: View, canvas: Canvas, tone_index, rng, severity, size, 
         candidates = np.flatnonzero(canvas.bare > 0.5)
         weight = np.ones(len(seen.points))
     patch = Patch(
-        seen.points, seen.target, seen.width, candidates, weight[candidates], rng, severity, size, number, tone_index / 5
+        seen.points, np.stack([x, y], 1), seen.target, seen.width, candidates, weight[candidates], rng,
+        severity, size, number, tone_index / 5, spread, variety,
     )  # fmt: skip
     return RASHES[rash](patch)
 

@@ -92,6 +92,20 @@ def test_without_variety_two_seeds_see_the_same_picture_of_the_site():
     assert apart(0.0) < 0.5 * apart(1.0)
 
 
+def test_without_variety_lesions_lie_at_the_same_places():
+    def apart(variety, **asked):
+        masks = [
+            render("acne", "back", "fair", seed, identity=0, resolution=SMALL, variety=variety, **asked).mask > 64
+            for seed in (1, 2)
+        ]
+        centres = [np.argwhere(mask).mean(0) for mask in masks]
+        return np.linalg.norm(centres[0] - centres[1]), masks
+
+    steady, masks = apart(0, number="single")
+    assert steady < 3 and masks[0].any()
+    assert apart(1, number="single")[0] > 6
+
+
 def test_unknown_values_are_named():
     with pytest.raises(KeyError, match="no phantom for rash 'measles'"):
         render("measles", "forearm", "fair", seed=0)
