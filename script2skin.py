@@ -9,8 +9,9 @@ import contextlib
 import json
 import os
 import re
-import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from importlib import import_module, metadata, util
 from pathlib import Path
@@ -134,11 +135,20 @@ def open_app(
         "browser.gatherUsageStats": "false",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
-    command = [sys.executable, "-m", "streamlit", "run", page.origin, *flags]
-    if os.name == "posix":  # this process becomes the server, so that signals reach it
-        os.execv(sys.executable, command)
-    with contextlib.suppress(KeyboardInterrupt):
-        raise typer.Exit(subprocess.call(command))
+    from streamlit.web import cli
+
+    threading.Thread(target=_load_ahead, daemon=True).start()
+    cli.main(["run", page.origin, *flags], prog_name="streamlit")
+
+
+def _load_ahead() -> None:
+    """Import what the page needs while the browser still loads the page's own script."""
+    from streamlit import runtime
+
+    while not runtime.exists():  # any earlier and the server would be up later
+        time.sleep(0.02)
+    for module in ("assistant.session", "generation.job"):
+        import_module(module)
 
 
 @app.command(help=CHAT_HELP)

@@ -8,8 +8,11 @@ see ``vocabulary/``); the steps after that are small functions on a list of :cla
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from rapidfuzz.distance import DamerauLevenshtein
@@ -87,6 +90,18 @@ def _as_read(phrase: str) -> str:
     return phrase if _PLAIN.fullmatch(phrase) else normalise(phrase).text
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Nothing built inside is garbage, and looking for some took a fifth of the time."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
 class Parser:
     """Reads sentences; building one is cheap after the first, and ``parse`` has no state.
 
@@ -95,15 +110,16 @@ class Parser:
     """
 
     def __init__(self):
-        self.vocabulary: Vocabulary = vocabulary()
-        self._nlp = pipeline()
-        self._repair = _repair()
-        self._tones = scale_steps(self.vocabulary)
-        self._of_site = _of_site(self.vocabulary)
-        self._wholes_of = wholes_of()
-        self._codes = {e.icd10: e.name for e in self.vocabulary.entries["rash"].values() if e.icd10}
-        self._abbreviations = {a: e.name for e in self.vocabulary.entries["rash"].values() for a in e.abbreviations}
-        self._slips = dict(slip.split("=") for slip in words("slips"))
+        with _collector_paused():
+            self.vocabulary: Vocabulary = vocabulary()
+            self._nlp = pipeline()
+            self._repair = _repair()
+            self._tones = scale_steps(self.vocabulary)
+            self._of_site = _of_site(self.vocabulary)
+            self._wholes_of = wholes_of()
+            self._codes = {e.icd10: e.name for e in self.vocabulary.entries["rash"].values() if e.icd10}
+            self._abbreviations = {a: e.name for e in self.vocabulary.entries["rash"].values() for a in e.abbreviations}
+            self._slips = dict(slip.split("=") for slip in words("slips"))
 
     def parse(self, text: str) -> ParsedTurn:
         clean, sides = self._plain_sites(normalise(text))

@@ -55,7 +55,7 @@ def _is_bare_type(items: list[Item], k: int) -> bool:
 def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:
     """Steps that the scale at ``k`` is followed by, and where they end; none when there is no scale."""
     item = items[k]
-    if item.label != "scale" and not (item.label == "skin" and "skin" in item.said):
+    if item.label != "scale" and not (item.label == "skin" and "skin" in item.said) and not _is_numbered_tone(items, k):
         return [], k
     scale = "monk" if item.id == "monk" else "fitzpatrick"
     j = k + 1
@@ -69,6 +69,14 @@ def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:
     if other or told or (item.label == "skin" and label_at(items, end) in ("image", "unit")):
         return [], k
     return [(scale, s) for s in steps], end
+
+
+def _is_numbered_tone(items: list[Item], k: int) -> bool:
+    """ "tone VI", "tone=3", and not "each tone, 3 images"."""
+    if items[k].said not in ("tone", "tones") or label_at(items, k - 1) == "each":
+        return False
+    j = k + 1 + (k + 1 < len(items) and items[k + 1].said in ("=", ":"))
+    return j < len(items) and numeral(items[j]) is not None and (items[j].text.isdigit() or items[j].text.isupper())
 
 
 def _numerals(items: list[Item], j: int, top: int) -> tuple[list[int], int]:
