@@ -316,8 +316,10 @@ def drafted(
     patches = parsed.patches or (Patch(),)
     named = any(patch.rash for patch in patches)
     mode = parsed.mode
+    if mode == "compare" and len(about) > 1 and not any(patch.model_fields_set for patch in patches):
+        patches, mode = (Patch(rash=about),), "modify"  # "how does it differ from psoriasis?", "show both"
     if mode == "compare" and self_contained(patches):
-        mode = "new" if named else "modify"
+        mode = "modify" if not named or joins_in(state, patches) else "new"
     compares_already = len({request.rash for request in state.requests}) > 1 or len({r.tone for r in state.requests}) > 1
     if mode == "compare" and not named and not parsed.keeps and compares_already:
         mode = "modify"  # "now compare on the elbow"
@@ -357,6 +359,13 @@ def continues(state: State, patches: Sequence[Patch], mode: str) -> bool:
     if any(patch.rash for patch in patches):
         return state.waits == "rash" or (mode != "new" and answered)
     return answered
+
+
+def joins_in(state: State, patches: Sequence[Patch]) -> bool:
+    """ "compare eczema and psoriasis" where eczema was drawn on the neck: both are wanted there."""
+    shown = {request.rash for request in state.requests}
+    named = {rash for patch in patches for rash in patch.rash}
+    return len(patches) == 1 and bool(shown) and shown <= named and patches[0].model_fields_set == {"rash"}
 
 
 def self_contained(patches: Sequence[Patch]) -> bool:
@@ -710,5 +719,6 @@ def understood(requests: Sequence[ImageRequest], state: State) -> str:
     """First sentence of the answer to a request."""
     text = described(requests)
     kept = {seed for request in state.requests for seed in request.image_seeds()}
-    compared = state.requests and {request.seed for request in requests} <= kept and differ_in_looks(requests, state.requests)
+    seeds = {seed for request in requests for seed in request.image_seeds()}
+    compared = state.requests and seeds <= kept and differ_in_looks(requests, state.requests)
     return f"{text[0].upper()}{text[1:]}.{' Same seed as before, so that you can compare.' if compared else ''}"

@@ -98,6 +98,8 @@ def _is_about_images(s: Sentence) -> bool:
         return True  # "draw something itchy"
     if s.has("descriptor", "picture") and not s.strange:
         return True
+    if s.asks and s.has("each", "either") and not s.strange:
+        return True  # "give me both"
     return s.has("modify", "change", "instead") and bool(s.labels & {"slot_noun", "skin", "descriptor", "lesion"})
 
 
@@ -209,6 +211,8 @@ def question(s: Sentence) -> str | None:
     if "rash" in s.labels and any(c.said in ("what would", "how would") for c in cues):
         return None  # "what would psoriasis look like on the scalp?"
     topic = _topic(cues)
+    if topic == "appearance" and cues[0].said.startswith("how ") and any((p.count or 0) > 1 for p in s.patches):
+        return "limit"  # "how do I get 500 of these?"
     first = next((i for i in s.items if i.label not in (*_EMPTY, "social", "modify", "negate")), None)
     telling = any(c.id not in ("appearance", "definition") or (c.id == "definition" and " " in c.text) for c in cues)
     if (first is not None and first.label != "question" and not telling) or (s.asks and topic == "difference"):
@@ -244,6 +248,8 @@ def _has_subject(s: Sentence, cues: list[Item], topic: str) -> bool:
     """Whether something of skin is asked about, or what was drawn last ("is it contagious?", "which one is more common?")."""
     if s.labels & {"generic_rash", "rash", "tone", "skin", "slot_noun", "scale"} or any(c.said.startswith("which ") for c in cues):
         return True
+    if any(i.said in words("sign") for i in s.items):
+        return True  # "how come the redness is less visible?"
     if topic in ("cause", "contagion", "person_have", "site") and not s.strange:
         return True  # "what's the usual cause?"
     last = "modify" in s.labels or any(w in ("it", "they") for i in s.items for w in i.said.split())

@@ -10,7 +10,7 @@ def mode(s: Sentence) -> str:
     """"new", "modify", "add" or "compare"; see :class:`assistant.schema.ParsedTurn`."""
     rash = any(p.rash for p in s.patches) or any(slot == "rash" for slot, *_ in s.unknown)
     rest = any(p.mentions("area") or p.mentions("tone") for p in s.patches) or any(slot == "area" for slot, *_ in s.unknown)
-    if "compare" in s.labels:
+    if "compare" in s.labels or (s.has("each", "either") and not s.valued):
         return _comparison(s, rash)
     if s.has("modify", "same", "again", "would", "instead") or s.targets:
         return "add" if s.has("add", "one", "more") else "modify"
@@ -35,7 +35,8 @@ def _comparison(s: Sentence, rash: bool) -> str:
     """ "compare with psoriasis" keeps the last request; "compare eczema and psoriasis" names both sides itself."""
     with_last = label_at(s.items, s.index("compare") + 1) in ("adverb", "range", "modify") and _with_last(s)
     both = len(s.patches) > 1 or any(len(getattr(p, slot)) > 1 for p in s.patches for slot in ("rash", "area", "tone", "severity"))
-    if with_last or not both:
+    rashes_only = [p.model_fields_set for p in s.patches] == [{"rash"}]
+    if with_last or not both or rashes_only:
         return "compare"
     return "new" if rash else "modify"
 
