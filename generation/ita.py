@@ -40,7 +40,11 @@ MIN_SHARE = 0.02
 def lab(rgb: np.ndarray) -> np.ndarray:
     """CIELAB (D65), float64 [..., 3], of 8-bit sRGB [..., 3]."""
     value = np.asarray(rgb, dtype=np.float64) / 255.0
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    return lab_of_linear(np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4))
+
+
+def lab_of_linear(linear: np.ndarray) -> np.ndarray:
+    """CIELAB (D65), float64 [..., 3], of linear sRGB [..., 3] in 0–1."""
     xyz = linear @ _RGB_TO_XYZ.T / _WHITE
     f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
     x, y, z = f[..., 0], f[..., 1], f[..., 2]

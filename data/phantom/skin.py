@@ -11,6 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from generation.ita import lab_of_linear
+
 WAVELENGTHS = np.arange(400, 701, 10, dtype=float)  # nm
 
 # Molar extinction of oxy- and deoxyhaemoglobin in cm⁻¹/M at WAVELENGTHS; S. Prahl, omlc.org/spectra/hemoglobin.
@@ -91,17 +93,9 @@ def encode_srgb(linear: np.ndarray) -> np.ndarray:
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 
 
-def lab(linear: np.ndarray) -> np.ndarray:
-    """Linear sRGB (..., 3) → CIELAB under D65."""
-    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    t = linear @ to_xyz.T / np.array([0.9505, 1.0, 1.089])
-    f = np.where(t > 0.008856, np.cbrt(t), 7.787 * t + 16 / 116)
-    return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1)
-
-
 def ita(linear: np.ndarray) -> np.ndarray:
     """Individual typology angle in degrees of linear sRGB (..., 3): atan2(L* − 50, b*) (Chardon 1991)."""
-    L, _, b = np.moveaxis(lab(linear), -1, 0)
+    L, _, b = np.moveaxis(lab_of_linear(linear), -1, 0)
     return np.degrees(np.arctan2(L - 50, b))
 
 
