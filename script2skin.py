@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import sys
 import threading
 import time
@@ -137,17 +138,17 @@ def open_app(
     flags = [f"--{name}={value}" for name, value in options.items()]
     from streamlit.web import cli
 
-    threading.Thread(target=_load_ahead, daemon=True).start()
+    threading.Thread(target=_load_ahead, args=(host, port), daemon=True).start()
     cli.main(["run", page.origin, *flags], prog_name="streamlit")
 
 
-def _load_ahead() -> None:
-    """Import what the page needs while the browser still loads the page's own script."""
-    from streamlit import runtime
-
-    while not runtime.exists():  # any earlier and the server would be up later
+def _load_ahead(host: str, port: int) -> None:
+    """Import what the page needs while the browser still loads the page's own script; any earlier, the server waits."""
+    for _ in range(500):
+        with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+            break
         time.sleep(0.02)
-    for module in ("assistant.session", "generation.job"):
+    for module in ("assistant.session", "generation.job", "numpy"):
         import_module(module)
 
 

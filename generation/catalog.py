@@ -141,6 +141,11 @@ def _suggestion(name: str) -> str:
 def _cached(repo: str, revision: str) -> Path | None:
     """Folder of a repository's snapshot in the local hub cache, or None."""
     offline.prepare()
+    from huggingface_hub import constants
+
+    # the hub client takes longer to import than the page to be made, and on most machines there is nothing to find
+    if not (Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}").is_dir():
+        return None
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
