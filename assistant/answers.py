@@ -229,8 +229,8 @@ def question(
         return Turn(act="clarify", reply=reply, suggestions=suggestions), about
     if parsed.topic == "limit":
         return Turn(act="answer", reply=LIMIT, suggestions=after_images(requests, trained)), about
-    if parsed.topic == "name" and requests and not said["rash"]:
-        reply = f"It is called {listed(dict.fromkeys(request.rash for request in requests))}."
+    if parsed.topic == "name" and (meant := said["rash"] or about or [request.rash for request in requests]):
+        reply = " ".join(names_of(rash) for rash in dict.fromkeys(meant))
         return Turn(act="answer", reply=reply, suggestions=after_images(requests, trained)), about
     if parsed.topic == "vocabulary" and not said["rash"]:
         return Turn(act="answer", reply=vocabulary_of(trained, parsed.text), suggestions=for_newcomers(trained)), about
@@ -250,6 +250,14 @@ def question(
         return Turn(act="answer", reply=about_tone(said["tone"][0]), suggestions=after_images(requests, trained)), about
     reply = f"Which condition do you mean? I know {listed(known('rash', trained))}."
     return Turn(act="clarify", reply=reply, suggestions=naming(trained)), about
+
+
+def names_of(rash: str) -> str:
+    """The name of a condition, its first synonyms and its code."""
+    entry = vocabulary().entry("rash", rash)
+    code = f" (ICD-10 {entry.icd10})" if entry.icd10 else ""
+    also = f" I also read {listed([quoted(name) for name in entry.synonyms[:3]], 'or')} as that." if entry.synonyms else ""
+    return f"It is called {rash}{code}.{also}"
 
 
 def conditions(rashes: Sequence[str], topic: str | None, tones: Sequence[str], trained: Trained | None) -> Turn:
