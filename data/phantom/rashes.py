@@ -21,8 +21,8 @@ from data.phantom.noise import cells, fbm, nearest_lesion
 class Patch:
     """The skin in view: ``points`` (N, 3) in metres, ``flat`` (N, 2) where they are seen, in frames from the middle;
     ``frame`` the width of the picture in metres; ``candidates`` (M,) indices of points where a lesion may sit, nearest
-    the middle of the site first chosen by ``weight`` (M,); ``spread`` how widely lesions are strewn, in frames;
-    ``variety`` from 0, lesions at the same places in every picture, to 1, wherever they like."""
+    the middle of the site first chosen by ``weight`` (M,); ``spread`` how widely lesions are strewn, in frames; ``cover``
+    the share of the picture that is body; ``variety`` from 0, lesions at the same places in every picture, to 1, wherever they like."""
 
     points: np.ndarray
     flat: np.ndarray
@@ -36,12 +36,18 @@ class Patch:
     number: str | None
     dark: float  # 0 on very fair to 1 on black skin
     spread: float
+    cover: float
     variety: float
 
     @property
     def grade(self) -> float:
         """0.55 mild, 1 moderate or not said, 1.6 severe."""
         return {"mild": 0.55, "severe": 1.6}.get(self.severity or "", 1.0)
+
+    @property
+    def room(self) -> float:
+        """How much skin there is for lesions that are strewn about: 1 on a trunk, 0.4 on a limb that fills a third of the view."""
+        return float(np.clip(self.cover / 0.75, 0.3, 1))
 
     @property
     def scale(self) -> float:
@@ -184,7 +190,7 @@ def acne(patch: Patch) -> Lesions:
     """Comedones, papules, pustules, nodules when severe, dark marks after them on dark skin; greasy shine."""
     rng = patch.rng
     count = {"mild": (7, 12), "severe": (30, 44)}.get(patch.severity or "", (14, 24))
-    count = patch.how_many(*count)
+    count = patch.how_many(*(max(4, round(n * patch.room)) for n in count))
     centres = patch.places(count, apart=0.085 * patch.frame)
     count = len(centres)
     # drawn for the picture, not for the ruler: a papule must be seen on a back too
@@ -259,8 +265,10 @@ def psoriasis(patch: Patch) -> Lesions:
 @rash("urticaria")
 def urticaria(patch: Patch) -> Lesions:
     """Wheals: smooth raised oedema, pale in the middle with a red flare, merging to maps; nothing on the surface."""
-    count = patch.how_many(4, {"mild": 6, "severe": 18}.get(patch.severity or "", 9))
-    distance, index, radii = _plaques(patch, count, 0.05, 0.105 if count > 1 else 0.2, 0.22, apart=1.15)
+    most = {"mild": 6, "severe": 18}.get(patch.severity or "", 9)
+    count = patch.how_many(*(max(3, round(n * patch.room)) for n in (4, most)))
+    largest = 0.105 if count > 1 else 0.2
+    distance, index, radii = _plaques(patch, count, 0.05, largest * patch.room**0.3, 0.22, apart=1.3)
     wheal, flare = inside(distance, 0.07), inside(distance / 1.22, 0.09)
     pale = inside(distance / 0.66, 0.12)
     out = Lesions.none(len(patch.points))

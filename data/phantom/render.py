@@ -95,7 +95,7 @@ def _lesions(rash, seen: View, canvas: Canvas, tone_index, rng, severity, size, 
         weight = np.ones(len(seen.points))
     patch = Patch(
         seen.points, np.stack([x, y], 1), seen.target, seen.width, candidates, weight[candidates], rng,
-        severity, size, number, tone_index / 5, spread, variety,
+        severity, size, number, tone_index / 5, spread, len(x) / seen.resolution**2, variety,
     )  # fmt: skip
     return RASHES[rash](patch)
 
