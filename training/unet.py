@@ -94,6 +94,7 @@ def noise_scheduler() -> DDPMScheduler:
         beta_schedule="scaled_linear",
         prediction_type="v_prediction",
         timestep_spacing="trailing",
+        steps_offset=1,  # without effect on trailing steps; the pipeline warns of 0
         rescale_betas_zero_snr=True,
         clip_sample=False,
     )
