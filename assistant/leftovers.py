@@ -69,6 +69,8 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
             agreed = item.said == "right" and k == 0 and said_at(items, 1) == ","  # "Right, …"
             of_person = item.id == "person" and label_at(items, k + 1) == "people" and item.said in ("older", "younger")
             out += [] if time_left or agreed or of_person else [item.text]
+        elif item.label == "people" and item.said.split()[-1] in words("age_of_person"):
+            out.append(item.text)
         elif item.label == "word" and 1 < len(item.text) <= 4 and item.text.isalpha() and item.text.isupper() and not named and not loud:
             out.append(item.text)  # "BP on the neck": it stands where the condition should
         elif item.label == "word" and item.text.isalpha() and len(item.text) > 3:
