@@ -718,7 +718,6 @@ def differ_in_looks(now: Sequence[ImageRequest], before: Sequence[ImageRequest])
 def understood(requests: Sequence[ImageRequest], state: State) -> str:
     """First sentence of the answer to a request."""
     text = described(requests)
-    kept = {seed for request in state.requests for seed in request.image_seeds()}
-    seeds = {seed for request in requests for seed in request.image_seeds()}
-    compared = state.requests and seeds <= kept and differ_in_looks(requests, state.requests)
+    now, before = ({seed for request in asked for seed in request.image_seeds()} for asked in (requests, state.requests))
+    compared = state.requests and now <= before and differ_in_looks(requests, state.requests)
     return f"{text[0].upper()}{text[1:]}.{' Same seed as before, so that you can compare.' if compared else ''}"

@@ -109,17 +109,17 @@ class Parser:
     ('fair', 'brown')
     """
 
+    @_collector_paused()
     def __init__(self):
-        with _collector_paused():
-            self.vocabulary: Vocabulary = vocabulary()
-            self._nlp = pipeline()
-            self._repair = _repair()
-            self._tones = scale_steps(self.vocabulary)
-            self._of_site = _of_site(self.vocabulary)
-            self._wholes_of = wholes_of()
-            self._codes = {e.icd10: e.name for e in self.vocabulary.entries["rash"].values() if e.icd10}
-            self._abbreviations = {a: e.name for e in self.vocabulary.entries["rash"].values() for a in e.abbreviations}
-            self._slips = dict(slip.split("=") for slip in words("slips"))
+        self.vocabulary: Vocabulary = vocabulary()
+        self._nlp = pipeline()
+        self._repair = _repair()
+        self._tones = scale_steps(self.vocabulary)
+        self._of_site = _of_site(self.vocabulary)
+        self._wholes_of = wholes_of()
+        self._codes = {e.icd10: e.name for e in self.vocabulary.entries["rash"].values() if e.icd10}
+        self._abbreviations = {a: e.name for e in self.vocabulary.entries["rash"].values() for a in e.abbreviations}
+        self._slips = dict(slip.split("=") for slip in words("slips"))
 
     def parse(self, text: str) -> ParsedTurn:
         clean, sides = self._plain_sites(normalise(text))

@@ -54,6 +54,11 @@ class Patch:
         """Size of lesions: 0.5 tiny, 1.8 large, 1 if not said."""
         return {"tiny": 0.5, "large": 1.8}.get(self.size or "", 1.0)
 
+    @property
+    def scale_in_view(self) -> float:
+        """``scale`` of what is photographed by itself: drawn larger where the view is wide, twice from 24 cm on, to be seen."""
+        return self.scale * float(np.clip(self.frame / 0.12, 1, 2))
+
     def seed(self) -> int:
         return int(self.rng.integers(1, 2**30))
 
@@ -299,7 +304,7 @@ def vitiligo(patch: Patch) -> Lesions:
 def mole(patch: Patch) -> Lesions:
     """Melanocytic naevus: round or oval, one even brown, soft regular border, flat or a little domed."""
     count = 1 if patch.number != "multiple" else int(patch.rng.integers(4, 10))
-    radii = patch.scale * np.clip(patch.frame / 0.12, 1, 2) * patch.rng.uniform(0.0032, 0.0046, count)
+    radii = patch.scale_in_view * patch.rng.uniform(0.0032, 0.0046, count)
     centres = patch.places(count, apart=0.13 * patch.frame)
     distance, index = nearest_lesion(patch.points, centres, radii[: len(centres)], 0.06 * patch.noise(200, 2))
     body = inside(distance, 0.10)
@@ -315,7 +320,7 @@ def mole(patch: Patch) -> Lesions:
 @rash("melanoma")
 def melanoma(patch: Patch) -> Lesions:
     """Asymmetric, notched border, several colours (tan, brown, black, blue-grey, red), over 6 mm (the ABCD rule)."""
-    radius = patch.scale * np.clip(patch.frame / 0.12, 1, 2) * patch.rng.uniform(0.0060, 0.0095)
+    radius = patch.scale_in_view * patch.rng.uniform(0.0060, 0.0095)
     centre = patch.places(1)
     lobes = centre + patch.rng.normal(0, 0.55 * radius, (3, 3))
     radii = radius * np.array([1.0, *patch.rng.uniform(0.45, 0.85, 3)])
@@ -337,7 +342,7 @@ def melanoma(patch: Patch) -> Lesions:
 def seborrheic_keratosis(patch: Patch) -> Lesions:
     """Stuck-on, waxy or warty brown plaque with a sharp edge, furrows and horn cysts."""
     count = 1 if patch.number != "multiple" else int(patch.rng.integers(4, 9))
-    unit = patch.scale * np.clip(patch.frame / 0.12, 1, 2)
+    unit = patch.scale_in_view
     radii = unit * patch.rng.uniform(0.0070, 0.0105, count)
     centres = patch.places(count, apart=0.20 * patch.frame)
     distance, _ = nearest_lesion(patch.points, centres, radii[: len(centres)], 0.10 * patch.noise(180 / unit, 3))
