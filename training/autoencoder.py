@@ -20,6 +20,7 @@ from training import parallel, plots
 from training.dataset import Images, Record, crops, fingerprint, read_folder
 from training.norm import quicken
 from training.patches import BASIS, Basis, fit, write_encoder
+from training.precision import mixed
 from training.run import Run, Schedule, StepRandom, Strict, load, pick_device
 
 
@@ -103,7 +104,7 @@ def train(recipe: AutoencoderRecipe) -> Run:
         drawn = crops(images, chosen, side, random.numpy)
         pixels = torch.from_numpy(drawn.pixels).to(device, memory_format=torch.channels_last)
         lesion = torch.from_numpy(drawn.lesion).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed(device):
             if recipe.trains == "decoder":
                 latent, kl = basis.encode(pixels.float()), torch.zeros(())
             else:
@@ -185,7 +186,7 @@ def validate(model: AutoencoderKL, images: Images, indices: np.ndarray, device: 
     shown, psnr, lesion_psnr = [], [], []
     for index in indices:
         pixels = torch.from_numpy(images.image(index).copy()).permute(2, 0, 1)[None].to(device).float() / 127.5 - 1
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed(device):
             rebuilt = model.decode(model.encode(pixels).latent_dist.mode()).sample.float().clamp(-1, 1)
         square = ((rebuilt - pixels) / 2).square().mean(1)[0].cpu().numpy()
         psnr.append(-10 * np.log10(square.mean()))

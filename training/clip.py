@@ -20,6 +20,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 from training import parallel, plots
 from training.autoencoder import Source, gather
 from training.dataset import Record, fingerprint
+from training.precision import mixed
 from training.run import Run, Schedule, StepRandom, Strict, pick_device
 from training.text import MAX_TOKENS, canonical_captions, check_tokens, train_tokenizer
 
@@ -117,7 +118,7 @@ def train(recipe: ClipRecipe) -> Run:
     def loss(step: int, random: StepRandom) -> dict[str, torch.Tensor]:
         chosen = random.numpy.choice(len(learn.records), recipe.schedule.batch, replace=False)
         captions, rows = np.unique(learn.caption[chosen], return_inverse=True)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed(device):
             out = model(
                 input_ids=learn.tokens[captions].to(device), pixel_values=learn.batch(chosen, random).to(device)
             )

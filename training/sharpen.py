@@ -21,6 +21,7 @@ from training.autoencoder import Source, drawn_and_held_out, gather, reconstruct
 from training.dataset import Images, crops, fingerprint
 from training.norm import quicken
 from training.patches import BASIS, Basis
+from training.precision import mixed
 from training.run import Run, Schedule, StepRandom, Strict, load, pick_device
 
 
@@ -76,13 +77,13 @@ def train(recipe: SharpenRecipe) -> Run:
         lesion = torch.from_numpy(drawn.lesion).to(device)
         latent = basis.encode(pixels)
         latent = latent + recipe.latent_noise * torch.randn(latent.shape, generator=random.torch).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed(device):
             rebuilt = model.autoencoder.decode(latent).sample
         distance = reconstruction(rebuilt.float(), pixels, lesion, recipe.lesion_weight, recipe.gradient_weight)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed(device):
             fooled = -model.critic(rebuilt).float().mean()
         pull = balanced_gradient(rebuilt, distance, fooled, recipe.critic_share)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed(device):
             real, fake = model.critic(pixels).float(), model.critic(rebuilt.detach()).float()
         hinge = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
         descend = (rebuilt.float() * pull).sum()  # its gradient on the decoder is ``pull`` carried back

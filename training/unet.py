@@ -24,6 +24,7 @@ from training.clip import tokens
 from training.dataset import Images, Record, fingerprint
 from training.norm import quicken
 from training.patches import BASIS, Basis
+from training.precision import mixed
 from training.run import Run, Schedule, StepRandom, Strict, load, pick_device
 
 
@@ -131,7 +132,7 @@ def train(recipe: UNetRecipe) -> Run:
         clean = latents[rows].float()
         noisy, target = velocity(clean, noise, alphas[times])
         noisy = noisy.to(device, memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed(device):
             out = model(noisy, times.to(device), embeddings[text].to(device).float()).sample
         weight = 1 + recipe.lesion_weight * lesion[rows].float().to(device)
         return ((out.float() - target.to(device)).square() * weight).mean() / weight.mean()
@@ -247,7 +248,7 @@ class Latents:
         if self.basis is not None:
             return self.basis.encode(pixels)
         device = self.autoencoder.device
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed(device):
             return self.autoencoder.encode(pixels.to(device)).latent_dist.mean
 
 
@@ -293,7 +294,7 @@ def draw(pipe: StableDiffusionPipeline, captions: tuple[str, ...], steps: int, g
     for start in range(0, len(captions), 8):
         part = list(captions[start : start + 8])
         generators = [torch.Generator().manual_seed(start + i) for i in range(len(part))]
-        with torch.autocast(pipe.device.type, torch.bfloat16):
+        with mixed(pipe.device):
             drawn = pipe(
                 part,
                 num_inference_steps=steps,

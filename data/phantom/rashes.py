@@ -194,7 +194,7 @@ def _scratches(patch: Patch, count: int) -> np.ndarray:
 def acne(patch: Patch) -> Lesions:
     """Comedones, papules, pustules, nodules when severe, dark marks after them on dark skin; greasy shine."""
     rng = patch.rng
-    count = {"mild": (7, 12), "severe": (30, 44)}.get(patch.severity or "", (14, 24))
+    count = {"mild": (7, 12), "severe": (26, 36)}.get(patch.severity or "", (14, 24))
     count = patch.how_many(*(max(4, round(n * patch.room)) for n in count))
     centres = patch.places(count, apart=0.085 * patch.frame)
     count = len(centres)
@@ -210,18 +210,18 @@ def acne(patch: Patch) -> Lesions:
     d, i = nearest_lesion(patch.points, centres, radius, 0.10 * patch.noise(500, 2))
     comedo = kind[i] == 0
     strength = rng.uniform(0.7, 1.25, count)[i]
-    bump, halo = np.exp(-(d**2) / 1.3), np.exp(-(d**2) / 6.5)
+    bump, halo = np.exp(-(d**2) / 1.3), np.exp(-(d**2) / 3.6)  # a wider one runs into the next on a face
     out = Lesions.none(len(patch.points))
     out.blood = np.where(comedo, 0.1 * bump, (1.05 * bump + 0.42 * halo) * strength)
-    out.pigment = np.where(comedo, 2.2 * bump, halo * (0.10 + 0.75 * patch.dark) * strength)
-    out.height = bump * radius[i] * np.where(comedo, 0.15, 0.50)
+    out.pigment = np.where(comedo, 2.2 * bump, halo * (0.10 + 0.55 * patch.dark) * strength)
+    out.height = bump * radius[i] * np.where(comedo, 0.15, 0.38)
     out.pus = np.where((kind[i] == 2), np.exp(-((d / 0.62) ** 4)), 0) * 0.95
     marks = patch.places(max(2, int(count * (0.2 + 0.4 * patch.dark))), apart=0.05 * patch.frame)
     dm, _ = nearest_lesion(patch.points, marks, unit * rng.uniform(0.0015, 0.003, len(marks)), 0.1 * patch.noise(400, 2))
     flat = np.exp(-(dm**2) / 1.2)
     out.pigment += flat * (0.12 + 0.85 * patch.dark)
     out.blood += flat * 0.35 * (1 - patch.dark)
-    out.gloss += 0.25
+    out.gloss += 0.12
     out.mask = np.clip(np.exp(-(d**2) / 2.5) * 1.4, 0, 1)
     return out
 
