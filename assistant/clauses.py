@@ -236,7 +236,7 @@ def _patch(clause: Clause) -> Patch:
     if clause.worse:
         fields["severity_step"] = clause.worse
     if clause.times and "count" not in fields:
-        fields["count_factor"] = clause.times
+        fields.update({"count_factor": clause.times} if clause.times > 0 else {"count_step": int(clause.times)})
     if clause.excluded:
         fields["excluded"] = {s: tuple(dict.fromkeys(v)) for s, v in clause.excluded.items()}
     return Patch(**fields)

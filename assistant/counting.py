@@ -48,6 +48,9 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "figure", ""
     if _is_times(items, k):
         return "count", ""
+    if said_at(items, k + 1) in ("fewer", "less") and items[k].number == int(items[k].number):
+        items[k + 1].become("times", str(-int(items[k].number)))
+        return "figure", ""
     if _is_figure(items, k) or _is_audience(items, k):
         return "figure", ""
     if _is_target(items, k):

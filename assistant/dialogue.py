@@ -34,6 +34,7 @@ from assistant.suggestions import after_images, for_newcomers
 
 #: States kept for undo; chosen by eye.
 HISTORY = 200
+NOTHING_LEFT = "That would leave no image. Which condition would you like to see?"
 
 
 class State(BaseModel):
@@ -486,7 +487,7 @@ def others(state: State, dropped: Sequence[int]) -> tuple[int, ...]:
     gone = {counted(target, shown) for target in dropped}
     left = tuple(n for n in range(1, shown + 1) if n not in gone)
     if not left:
-        raise Ask("That would leave no image. Which condition would you like to see?")
+        raise Ask(NOTHING_LEFT)
     return left
 
 
@@ -566,6 +567,8 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, 
             merged = distinct(merged)
         if patch.count_factor:
             merged = multiplied(merged, patch.count_factor)
+        if patch.count_step:
+            merged = fewer(merged, -patch.count_step)
         if patch.count is not None and not patch.each and len(merged) > 1:
             merged = shared_out(merged, patch.count)
         result += merged
@@ -599,6 +602,14 @@ def distinct(frames: Sequence[Frame]) -> list[Frame]:
 def multiplied(frames: Sequence[Frame], factor: float) -> list[Frame]:
     """``factor`` times as many images, rounded up, from the same seeds on."""
     return [frame.change(count=max(1, math.ceil(factor * total((frame,))))) for frame in frames]
+
+
+def fewer(frames: Sequence[Frame], by: int) -> list[Frame]:
+    """``by`` images fewer, shared out anew. Raises :class:`Ask` when none would be left."""
+    left = total(frames) - by
+    if left < 1:
+        raise Ask(NOTHING_LEFT)
+    return shared_out([frame.change(each=False) for frame in frames], left)
 
 
 def drawn_tones(frame: Frame) -> tuple[str, ...]:

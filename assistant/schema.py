@@ -42,6 +42,8 @@ class Patch(BaseModel):
     each: bool = False
     #: "twice as many" (2), "half as many" (0.5): as many times the images that are there.
     count_factor: float | None = None
+    #: "one fewer" (-1): as many images fewer than are there; "one more" adds others instead.
+    count_step: int = 0
     #: Steps along the ordered scale: tone "darker" = +1 (towards VI), severity "milder" = -1; "two shades darker", "much darker" = +2.
     tone_step: int = 0
     severity_step: int = 0
