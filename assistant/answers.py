@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from assistant.frames import Frame, Trained, known, nearest
 from assistant.notes import Note, notes
-from assistant.replies import described, lesions, listed, place, quoted
+from assistant.replies import called, described, lesions, listed, place, quoted
 from assistant.schema import MAX_IMAGES_PER_TURN, VALUE_SLOTS, Assumption, ImageRequest, ParsedTurn, Turn
 from assistant.suggestions import MANY, after_images, complete_sentence, every_tone, familiar, for_newcomers, naming
 from assistant.vocabulary import vocabulary
@@ -20,7 +20,7 @@ PLURAL = {"rash": "conditions", "area": "body sites", "tone": "skin tones", "sev
 SYNTHETIC = "The images are synthetic and not for diagnosis."
 
 #: To questions that the notes do not answer.
-BEYOND = "My notes only say how conditions look and where they appear; for more, ask a textbook or a doctor."
+BEYOND = "For more than how a condition looks and where it appears, please ask a textbook or a doctor."
 
 Reply = tuple[str, list[str]]
 
@@ -97,7 +97,8 @@ def bulk_sentence(frame: Frame) -> str:
     skin = " on every skin tone" if everything["tone"] else f" on {names['tone']} skin" if "tone" in names else ""
     severity = f"{names['severity']} " if "severity" in names else ""
     plural = "s" * (frame.count != 1 and frame.count is not None)
-    return f"{frame.count or 1} image{plural} {each}of {severity}{names.get('rash', 'eczema')}{where}{skin}{lesions(*frame.size[:1] or [None], *frame.number[:1] or [None])}"
+    rash = listed(called(rash) for rash in frame.rash) or "eczema"
+    return f"{frame.count or 1} image{plural} {each}of {severity}{rash}{where}{skin}{lesions(*frame.size[:1] or [None], *frame.number[:1] or [None])}"
 
 
 def end_of_scale(slot: str, value: str) -> str:
@@ -110,6 +111,7 @@ def end_of_scale(slot: str, value: str) -> str:
 
 #: Problem that the parser reports → what is said about it.
 PROBLEMS = {
+    "direction": "Darker or lighter?",
     "count_zero": "With no image there is nothing to see. How many would you like, from 1 to {limit}?",
     "count_negative": "A number of images below zero cannot be drawn. How many would you like, from 1 to {limit}?",
     "count_fraction": "I draw whole images only. How many would you like, from 1 to {limit}?",
@@ -123,14 +125,16 @@ def slot_of_problem(problem: str) -> str:
     if problem.startswith("count"):
         return "count"
     kind, _, slot = problem.partition(":")
-    return slot if kind == "contradiction" and slot in VALUE_SLOTS else ""
+    return slot if kind in ("contradiction", "which") and slot in VALUE_SLOTS else ""
 
 
 def problem(code: str, frame: Frame, trained: Trained | None) -> Reply:
     if code in PROBLEMS:
-        suggestions = ["1 image", "3 images"] if code.startswith("count") else for_newcomers(trained)
+        suggestions = {"c": ["1 image", "3 images"], "d": ["Darker", "Lighter"]}.get(code[0]) or for_newcomers(trained)
         return PROBLEMS[code].format(limit=MAX_IMAGES_PER_TURN), suggestions
     slot = slot_of_problem(code)
+    if code.startswith("which:"):
+        return which_value(slot, frame, trained)
     if slot == "area" and frame.rash:
         return f"Those sites of {frame.rash[0]} contradict each other. Which one do you mean?", sites_of(frame, trained)
     if slot:
@@ -140,6 +144,19 @@ def problem(code: str, frame: Frame, trained: Trained | None) -> Reply:
         values = naming(trained) if slot == "rash" else known(slot, trained)[-MANY:]
         return f"{lead} Which one do you mean?", [f"{value}{noun}".capitalize() for value in values]
     return "I could not make sense of that. Please say it in other words.", for_newcomers(trained)
+
+
+def which_value(slot: str, frame: Frame, trained: Trained | None) -> Reply:
+    """Something is to be changed, and it was not said into what."""
+    if not slot:
+        what = listed(CALLED.get(s, s) for s in VALUE_SLOTS[:4])
+        return f"What shall I change? I can vary {what}.", ["On black skin", "More severe", "On the elbow"]
+    noun = {"tone": " skin", "size": " lesions", "number": " lesions"}.get(slot, "")
+    if slot == "area":
+        values = [place(area) for area in (notes()[frame.rash[0]].areas if frame.rash else known("area", trained))]
+    else:
+        values = [f"{value}{noun}" for value in (naming(trained) if slot == "rash" else known(slot, trained))]
+    return f"Which {CALLED.get(slot, slot)} would you like?", [value.capitalize() for value in values[:MANY]]
 
 
 # ── questions, greetings, refusals ──────────────────────────────────────────────────────────────────────────────
@@ -159,18 +176,23 @@ def answer(
         reply, _ = problem(parsed.problems[0], Frame(), trained)
         return Turn(act="clarify", reply=reply, suggestions=suggestions), about
     if parsed.intent == "empty":
-        return Turn(act="clarify", reply=UNREADABLE, suggestions=suggestions), about
+        reply = UNREADABLE if parsed.text.strip() else f"Nothing was typed. {UNREADABLE.split('. ', 1)[1]}"
+        return Turn(act="clarify", reply=reply, suggestions=suggestions), about
     if parsed.intent in REFUSALS:
-        refusal = Turn(
-            act="refuse", reply=REFUSALS[parsed.intent], suggestions=suggestions, ignored=list(parsed.ignored)
-        )
-        return refusal, about
+        reply = UNCLEAR if parsed.topic == "unclear" else REFUSALS[parsed.intent]
+        named = tuple(rash for patch in parsed.patches for rash in patch.rash) if parsed.intent == "diagnosis" else ()
+        return Turn(act="refuse", reply=reply, suggestions=suggestions, ignored=list(parsed.ignored)), named or about
     if parsed.intent == "social":
         reply = SOCIAL.get(parsed.topic or "", SOCIAL["greeting"])
         return Turn(act="answer", reply=reply, suggestions=suggestions), about
     return Turn(act="answer", reply=abilities(trained), suggestions=for_newcomers(trained)), about
 
 
+#: Of a text that is short and of nothing else, and so perhaps was meant as a request.
+UNCLEAR = (
+    "I did not understand that. I draw synthetic images of skin conditions, and what I can vary is the condition, the body "
+    "site, the skin tone, the severity, and the size and number of lesions."
+)
 UNREADABLE = "I could not make sense of that. Type what you would like to see, for instance “eczema on fair skin”."
 REFUSALS = {
     "diagnosis": "I cannot diagnose, treat or judge anyone's skin; please see a doctor for that. "
@@ -207,6 +229,13 @@ def abilities(trained: Trained | None) -> str:
         f" {MAX_IMAGES_PER_TURN} images. Then vary it: “now on black skin”, “more severe”, “the second one on brown skin”,"
         f" “compare with psoriasis”, “another two”, “undo”, “start over”. {SYNTHETIC}"
     )
+
+
+def drawn(requests: Sequence[ImageRequest], trained: Trained | None) -> Turn:
+    """What was drawn, or that nothing was."""
+    reply = f"That was {described(requests)}." if requests else "Nothing has been drawn yet."
+    suggestions = after_images(requests, trained) if requests else for_newcomers(trained)
+    return Turn(act="answer", reply=reply, suggestions=suggestions)
 
 
 def why(requests: Sequence[ImageRequest], assumed: Sequence[Assumption], trained: Trained | None) -> Turn:

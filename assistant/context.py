@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assistant.items import FILLER, Item, id_at, label_at, next_index, prev_index, said_at
+from assistant.notes import notes
 from assistant.typos import is_english
 from assistant.vocabulary import Vocabulary, vocabulary, words
 
@@ -177,6 +178,8 @@ def ambiguous(items: list[Item]) -> None:
             item.become("request")
         elif item.label == "area" and item.said == "back" and _is_return(items, k):
             item.become("modify", "change")
+        elif k == 0 and item.label == "conj" and "also" in item.said:
+            item.become("add", "also")
         elif item.label == "area" and item.id == "toes" and _joined_to(items, k, "between the fingers"):
             item.id = "between the toes"
         elif item.label == "tone":
@@ -201,6 +204,10 @@ def _is_return(items: list[Item], k: int) -> bool:
     """ "go back", "change it back", "back to fair": no place."""
     if k and (said_at(items, k - 1).split()[-1] in words("motion") or id_at(items, k - 1) == "pronoun"):
         return True
+    if k > 1 and label_at(items, k - 1) in ("slot_noun", "severity", "size", "number") and label_at(items, k + 1) in ("", "conj"):
+        verb = next((i for i in items[max(0, k - 4) : k] if i.said.split()[-1] in words("motion")), None)
+        if verb is not None:
+            return True  # "bring the size back"
     return said_at(items, k + 1) == "to" and said_at(items, k - 1) not in ("the", "on", "his", "her", "upper", "from")
 
 
@@ -295,10 +302,19 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
         if slot == "tone":  # all of them, or as many as images were asked for; "a different tone" is any
             counted = any(i.label == "count" for i in items) or not items[j].said.endswith("s")
             items[j].become("clear", slot) if counted else items[j].become(slot, "|".join(v.names(slot)))
+        elif slot == "area" and (sites := _usual_sites(items)):
+            items[j].become(slot, "|".join(sites))
     elif item.id in ("all", "each") and slot in ("tone", "rash", "area", "severity"):
         items[j].become(slot, "|".join(v.names(slot)))
         if item.id == "all":
             item.drop()
+
+
+def _usual_sites(items: list[Item]) -> list[str]:
+    """ "three images of eczema on different sites": as many of its usual ones, three where no number is said."""
+    rash = next((i.id for i in items if i.label == "rash" and not i.negated), None)
+    count = next((i.number for i in items if i.label == "count" and i.number), 3)
+    return list(notes()[rash].areas[: max(1, int(count))]) if rash in notes() else []
 
 
 def _slot_of(items: list[Item], j: int | None) -> str | None:

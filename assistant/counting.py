@@ -48,6 +48,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "figure", ""
     if _is_times(items, k):
         return "count", ""
+    if said_at(items, k - 1).split()[-1:] == ["seed"]:
+        return "seed", ""
     if said_at(items, k + 1) in ("fewer", "less") and items[k].number == int(items[k].number):
         items[k + 1].become("times", str(-int(items[k].number)))
         return "figure", ""
@@ -82,7 +84,7 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
 def _is_figure(items: list[Item], k: int) -> bool:
     before = label_at(items, k - 1)
     pointed = before == "unit" and id_at(items, k - 1) in ("before", "both")
-    if before == "scale" or (pointed and label_at(items, k + 1) != "image"):
+    if before == "scale" or said_at(items, k - 1) in words("graded") or (pointed and label_at(items, k + 1) != "image"):
         return True  # "slide 5", but not "show my class two pictures"
     if before == "negate" and said_at(items, k - 1) in ("instead of", "rather than", "not"):
         return True  # "five instead of three"

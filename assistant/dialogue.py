@@ -34,6 +34,8 @@ from assistant.suggestions import after_images, for_newcomers
 
 #: States kept for undo; chosen by eye.
 HISTORY = 200
+#: Fields of a patch that change what is there, and mean nothing by themselves.
+STEPS = {"tone_step", "count_factor", "count_step"}
 NOTHING_LEFT = "That would leave no image. Which condition would you like to see?"
 
 
@@ -156,8 +158,25 @@ def respond(
         return MOVES[parsed.intent](history, trained)
     if parsed.intent == "question" and parsed.topic == "choice" and history.state.requests:
         return history, answers.why(history.state.requests, history.state.assumed, trained)
-    turn, about = answers.answer(parsed, history.state.requests, history.about, trained)
+    if parsed.intent == "question" and parsed.topic == "drawn":
+        drawn = [state.requests for state in history.states[: history.at + 1] if state.requests]
+        meant = drawn[0 if "first" in parsed.text.lower() else -1] if drawn else ()
+        return history, answers.drawn(meant, trained)
+    about = history.about
+    if parsed.intent == "question" and parsed.topic == "difference" and not any(patch.rash for patch in parsed.patches):
+        about = two_last(history)
+    turn, about = answers.answer(parsed, history.state.requests, about, trained)
     return history.model_copy(update={"about": about}), turn
+
+
+def two_last(history: History) -> tuple[str, ...]:
+    """The conditions that "the difference between the two" is about: asked about, or drawn last and before that."""
+    rashes = list(history.about)
+    for state in reversed(history.states[: history.at + 1]):
+        if len(set(rashes)) > 1:
+            break
+        rashes = [*(request.rash for request in state.requests), *rashes]
+    return tuple(dict.fromkeys(rashes))
 
 
 # ── undo, redo, start over ──────────────────────────────────────────────────────────────────────────────────────
@@ -165,7 +184,7 @@ def respond(
 
 def undo(history: History, trained: Trained | None, steps: int = 1) -> tuple[History, Turn]:
     if history.at == 0:
-        return history, standing(history, "There is nothing to undo.", trained)
+        return history, standing(history, "There is nothing to undo.", trained, moved=False)
     done = min(steps, history.at)
     history = history.move(-done)
     return history, standing(history, "Undone." if done == 1 else f"Undone, {done} steps.", trained)
@@ -173,7 +192,7 @@ def undo(history: History, trained: Trained | None, steps: int = 1) -> tuple[His
 
 def redo(history: History, trained: Trained | None) -> tuple[History, Turn]:
     if history.at == len(history.states) - 1:
-        return history, standing(history, "There is nothing to redo.", trained)
+        return history, standing(history, "There is nothing to redo.", trained, moved=False)
     history = history.move(+1)
     return history, standing(history, "Redone.", trained)
 
@@ -191,10 +210,10 @@ MOVES: dict[str, Callable[[History, Trained | None], tuple[History, Turn]]] = {
 }
 
 
-def standing(history: History, lead: str, trained: Trained | None) -> Turn:
+def standing(history: History, lead: str, trained: Trained | None, moved: bool = True) -> Turn:
     """Where the conversation stands after a move; the restored requests come along, nothing is to be drawn."""
     requests = history.state.requests
-    where = f"We are back at {described(requests)}." if requests else "Nothing has been asked for yet."
+    where = f"{'We are back at' if moved else 'What stands is'} {described(requests)}." if requests else "There is no image yet."
     suggestions = after_images(requests, trained) if requests else for_newcomers(trained)
     return Turn(act="undo", requests=list(requests), reply=f"{lead} {where}", suggestions=suggestions)
 
@@ -213,6 +232,7 @@ def requested(
     history: History, state: State, parsed: ParsedTurn, trained: Trained | None, limit: int | None, seed: int | None
 ) -> tuple[History, Turn]:
     """Answer a request on top of ``state``; what comes of it is one entry of the history."""
+    seed = seed if parsed.seed is None else parsed.seed
     extra = [*readings(parsed.repaired), *left_over(parsed.ignored, parsed.unknown)]
     if parsed.returns and (earlier := drawn_before(history, parsed)):
         history = history.push(earlier.model_copy(update={"draws": state.draws}))
@@ -226,6 +246,8 @@ def requested(
         frames, carried = state.offer, []
         if parsed.intent == "request":
             frames, carried = drafted(state, parsed, history.about, keep_seed=seed is None)
+        if parsed.seed is not None:
+            frames = tuple(frame.change(seed=parsed.seed) for frame in frames)
         check(frames, parsed, trained, limit)
     except Ask as ask:
         # more clauses than images in a turn can never be drawn: not worth keeping
@@ -263,7 +285,7 @@ def requested(
         act="generate",
         requests=requests,
         assumed=assumed,
-        ignored=list(parsed.ignored),
+        ignored=parsed.unused,
         reply=" ".join([understood(requests, state), *assumptions(news), *extra]),
         suggestions=after_images(requests, trained),
     )
@@ -299,7 +321,7 @@ def again(state: State, parsed: ParsedTurn, extra: Sequence[str], trained: Train
         act="generate",
         requests=list(state.requests),
         assumed=list(state.assumed),
-        ignored=list(parsed.ignored),
+        ignored=parsed.unused,
         reply=" ".join([text, *extra]),
         suggestions=after_images(state.requests, trained),
     )
@@ -324,12 +346,18 @@ def drafted(
     compares_already = len({request.rash for request in state.requests}) > 1 or len({r.tone for r in state.requests}) > 1
     if mode == "compare" and not named and not parsed.keeps and compares_already:
         mode = "modify"  # "now compare on the elbow"
+    if not (state.frames or state.pending or about) and all(patch.model_fields_set <= STEPS for patch in patches) and any(
+        patch.model_fields_set for patch in patches
+    ):
+        raise Ask("There is no image yet to change. Which condition would you like to see?")
     if parsed.dropped:
         bases, mode = pointed_at(state, others(state, parsed.dropped)), "modify"
     elif parsed.targets:
         bases = pointed_at(state, parsed.targets)
     elif state.frames and not state.pending and mode == "modify" and (edited := edited_in_place(state, parsed)):
         return edited, []
+    elif state.frames and not state.pending and mode == "add" and (more := of_one_condition(state, parsed)):
+        bases, patches = more
     elif state.frames and not state.pending and mode == "modify" and (picked := selected(state, parsed)):
         (bases, patches), mode = picked, "modify"
     elif state.pending and continues(state, patches, mode):
@@ -552,6 +580,18 @@ def selected(state: State, parsed: ParsedTurn) -> tuple[tuple[Frame, ...], tuple
     return tuple(frame_of(state, request) for request in kept), (rest,)
 
 
+def of_one_condition(state: State, parsed: ParsedTurn) -> tuple[tuple[Frame, ...], tuple[Patch, ...]] | None:
+    """ "one more of the eczema" where there are eczema and psoriasis: what was drawn of it, and the patch that remains."""
+    shown = {request.rash for request in state.requests}
+    if parsed.keeps or len(parsed.patches) != 1 or not set(parsed.patches[0].rash) < shown:
+        return None
+    patch = parsed.patches[0]
+    if not patch.rash or patch.model_fields_set - {"rash", "count", "each"}:
+        return None
+    bases = tuple(frame_of(state, request) for request in state.requests if request.rash in patch.rash)
+    return bases, (patch.without({"rash"}),)
+
+
 def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, ...]:
     """Every patch on every base; a count that the patch says is shared out over the bases."""
     result: list[Frame] = []
@@ -600,7 +640,9 @@ def distinct(frames: Sequence[Frame]) -> list[Frame]:
 
 
 def multiplied(frames: Sequence[Frame], factor: float) -> list[Frame]:
-    """``factor`` times as many images, rounded up, from the same seeds on."""
+    """``factor`` times as many images, rounded up, from the same seeds on. Raises :class:`Ask` for fewer than one."""
+    if factor < 1 and total(frames) <= len(frames):
+        raise Ask("One image is the fewest that I can draw." if len(frames) == 1 else "One image of each is the fewest.")
     return [frame.change(count=max(1, math.ceil(factor * total((frame,))))) for frame in frames]
 
 

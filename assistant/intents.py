@@ -14,9 +14,11 @@ from assistant.vocabulary import words
 _EMPTY = frozenset({"adverb", "conj", "idiom", "side", "time", "figure", "unit", "interjection"})
 #: Labels that make a sentence one about images.
 _TELLING = frozenset({"image", "add", "compare", "darker", "worse", "clear", "count", "times", "generic_rash", "modify", "slot_noun", "skin", "people", "lesion"})
+#: What is left of a request to change something that does not say into what ("change the tone").
+_VAGUE = frozenset({"modify", "slot_noun", "skin", "social", "add"})
 _COMMANDS = frozenset({"undo", "redo", "reset", "help"})
 #: Topics of questions, the most telling first.
-_TOPICS = ("limit", "vocabulary", "name", "choice", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
+_TOPICS = ("limit", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
 #: Of several, what is answered: "ok thanks, bye" is a farewell, no consent.
 _SOCIAL = ("no", "bye", "thanks", "sorry", "praise", "greeting", "yes")
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
@@ -82,13 +84,13 @@ def _command(items: list[Item]) -> str | None:
     items = [i for i in items if not (i.label == "negate" and i.said in ("no", "nope"))]  # "no, take that back"
     labels = [i.label for i in items if i.label not in (*_EMPTY, "social", "image") and i.id != "noun"]
     kinds = set(labels) & _COMMANDS
-    if len(kinds) == 1 and set(labels) <= kinds | {"modify", "request", "add", "question", "word"} and labels.count("word") <= 1:
+    if len(kinds) == 1 and set(labels) <= kinds | {"modify", "request", "add", "question", "word", "slot_noun"} and labels.count("word") <= 1:
         return kinds.pop()
     return None
 
 
 def _is_about_images(s: Sentence) -> bool:
-    if s.valued or s.labels & {"image", "add", "compare", "darker", "worse", "clear", "count", "times"} or s.has("modify", "same", "again"):
+    if s.valued or s.labels & {"image", "add", "compare", "darker", "worse", "clear", "count", "times", "seed"} or s.has("modify", "same", "again"):
         return True
     if s.has("modify", "pronoun") and not (s.strange and "question" in s.labels):
         return True  # "show them", but not "can you label them?"
@@ -127,9 +129,11 @@ def _small_talk(s: Sentence) -> tuple[str, str | None]:
         return "social", social[0].id
     if meaningful and all(i.label == "word" and i.text.isalpha() and not is_english(i.said) for i in meaningful):
         return "empty", None  # "asdfghjkl"
+    if s.has("modify", "change") and {i.label for i in meaningful} <= _VAGUE:
+        return "request", None  # "change it"
     if not meaningful and s.labels & {"idiom", "interjection"}:
         return "social", None
-    return "off_topic", None
+    return "off_topic", None if s.asks or "question" in s.labels or len(s.of("word")) > 2 else "unclear"
 
 
 # --- people
@@ -205,6 +209,8 @@ def question(s: Sentence) -> str | None:
         return None  # "what does it look like? show two pictures"
     if s.has("modify", "would", "same") or "compare" in s.labels:
         return None
+    if cues[0].said.startswith("why") and s.has("modify", "pronoun"):
+        return _topic(cues)  # "why does it stand out more there?"
     changes = {"darker", "worse", "add", "size", "severity", "times", *(["modify"] if s.named else [])}
     if cues[0].said in ("can", "could", "will", "would") and said_at(s.items, at + 1) in ("you", "we", "i") and s.labels & changes:
         return None  # "can you make it more severe?"
@@ -219,7 +225,7 @@ def question(s: Sentence) -> str | None:
         return None
     if topic == "appearance" and cues[0].said in _AUXILIARIES - {"can"} and s.has("modify", "pronoun") and s.strange and not s.valued:
         return "person_have"  # "does it itch?"
-    return topic if topic in ("limit", "vocabulary", "choice", "name") or s.valued or _has_subject(s, cues, topic) else None
+    return topic if topic in ("limit", "vocabulary", "choice", "name", "drawn") or s.valued or _has_subject(s, cues, topic) else None
 
 
 def _why_so(s: Sentence) -> bool:

@@ -60,6 +60,7 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
     """Words not understood that look as if they mattered: describing a rash or a place, or in no dictionary."""
     out = []
     named = any(i.label in ("rash", "outside_rash") for i in items)
+    placed = any(i.label in ("area", "outside_area") for i in items)
     loud = sum(i.text.isupper() for i in items) * 2 > len(items)
     for k, item in enumerate(items):
         if item.label == "figure" and label_at(items, k + 1) == "adverb" and said_at(items, k + 1) in _MEASURES:
@@ -68,8 +69,13 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
             time_left = item.said == "left" and label_at(items, k - 2) == "figure"  # "15 minutes left"
             agreed = item.said == "right" and k == 0 and said_at(items, 1) == ","  # "Right, …"
             of_person = item.id == "person" and label_at(items, k + 1) == "people" and item.said in ("older", "younger")
-            out += [] if time_left or agreed or of_person else [item.text]
-        elif item.label == "people" and item.said.split()[-1] in words("age_of_person"):
+            without = f"{items[k - 1].text} " if k and items[k - 1].said == "without" or (k > 1 and items[k - 1].said == "no") else ""
+            out += [] if time_left or agreed or of_person else [without + item.text]
+        elif item.label == "figure" and said_at(items, k + 1).endswith(tuple(words("age"))):
+            out.append(f"{item.text} {items[k + 1].text}")
+        elif item.label == "people" and (noun := item.text.split()[-1]).lower() in words("kind_of_person"):
+            out.append(noun)
+        elif item.label in ("word", "unit") and named and not placed and _place_of_its_own(items, k):
             out.append(item.text)
         elif item.label == "word" and 1 < len(item.text) <= 4 and item.text.isalpha() and item.text.isupper() and not named and not loud:
             out.append(item.text)  # "BP on the neck": it stands where the condition should
@@ -78,3 +84,12 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
             if (described and item.said.endswith(tuple(words("adjective_ending")))) or not is_english(item.text):
                 out.append(item.text)
     return tuple(dict.fromkeys(out))
+
+
+def _place_of_its_own(items: list[Item], k: int) -> bool:
+    """ "tinea on the table": a noun where the site should stand, at the end of a part of the sentence."""
+    ends = label_at(items, k + 1) in ("", "conj")
+    j = k - 1
+    while said_at(items, j) in ("the", "a", "an"):
+        j -= 1
+    return ends and k > 0 and said_at(items, j).split()[:1] in (["on"], ["at"]) and items[k].said not in words("shown_on")

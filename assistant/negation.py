@@ -108,6 +108,10 @@ def _cover(items: list[Item], k: int) -> None:
             return
         if item.label == "conj" and not _list_goes_on(items, j, slot):
             return
+        if item.label == "range" and slot is not None and item.said in ("-", "–"):
+            return  # "not on the face - on the neck"
+        if item.label in ("outside_rash", "outside_area") and item.id and slot in (None, item.label[8:]):
+            item.become(item.label[8:], item.id)  # "drop the keratosis"
         if item.label in ("word", "descriptor") and slot is None and items[k].said.startswith(("without", "no", "sans")) and not _value_soon(items, j):
             return  # "without scaling on the elbow"
         if item.label == "target":

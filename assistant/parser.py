@@ -136,6 +136,7 @@ class Parser:
         problems += count_problems(items) + contradictions(items)
         sentence = Sentence(items, read_patches(items), unknown, modes.targets(items))
         intent, topic = intents.intent(sentence)
+        problems += modes.open_changes(sentence) if intent == "request" else []
         patches = sentence.patches
         if "other_language" in problems and not sentence.named:
             intent, patches = "empty", ()
@@ -149,6 +150,7 @@ class Parser:
             first=modes.first(items) if request else None,
             targets=sentence.targets,
             dropped=modes.targets(items, "dropped") if request else (),
+            seed=_seed(items) if request else None,
             steps=modes.steps(items) if intent == "undo" else 1,
             returns=request and any((i.label == "modify" and i.said.endswith("back to")) or i.said in ("return to", "revert to") for i in items),
             edits=request and modes.edits(sentence),
@@ -239,6 +241,12 @@ class Parser:
         negate(items)
         excepted(items)
         return items
+
+
+def _seed(items: list[Item]) -> int | None:
+    """The number of "seed 42", if it can be a seed."""
+    said = next((i.number for i in items if i.label == "seed"), None)
+    return int(said) if said is not None and said == int(said) and 0 <= said < 2**32 else None
 
 
 @lru_cache(maxsize=1)

@@ -40,7 +40,7 @@ def number(count: int) -> str:
 
 
 #: Sites that "on the" does not suit.
-PREPOSITIONS = {"groin": "in the", "armpit": "in the", "waist": "at the", "genital": "in the"}
+PREPOSITIONS = {"groin": "in the", "beard": "in the", "armpit": "in the", "waist": "at the", "genital": "in the"}
 
 
 def place(area: str) -> str:
@@ -179,7 +179,8 @@ def left_over(ignored: Sequence[str], unknown: Sequence[tuple[str, str, str | No
     words = list(dict.fromkeys([typed for _, typed, _ in unknown] + list(ignored)))
     if not words:
         return []
-    people = [w for w in words if w.lower() in not_drawn()]
+    age = vocabulary().words["age"]
+    people = [w for w in words if w.lower() in not_drawn() or w.lower().endswith(tuple(age))]
     words = [w for w in words if w not in people]
     sides = [w for w in people if "left" in w.lower() or "right" in w.lower()]
     kind = [

@@ -95,6 +95,8 @@ class ParsedTurn(BaseModel):
     targets: tuple[int, ...] = ()
     #: Images named in order to be left out ("drop the second one" → (2,)); counted as ``targets``.
     dropped: tuple[int, ...] = ()
+    #: "with seed 42": what the first image is drawn from.
+    seed: int | None = Field(default=None, ge=0, lt=2**32)
     #: Of an undo: how many steps ("undo twice").
     steps: int = 1
     #: Whether what was drawn stays beside it ("add psoriasis", "the knee too", "compare with tinea"), unlike "another two on
@@ -116,11 +118,19 @@ class ParsedTurn(BaseModel):
     unknown: tuple[tuple[str, str, str | None], ...] = ()
     #: Reasons to ask that the parser can see: "count_zero", "count_negative", "count_fraction" (the count is then not set),
     #: "too_long" (more than ``normalise.MAX_CHARS``; the beginning was read), "other_language" (intent "empty" unless values
-    #: were read), "contradiction:SLOT" for tone, severity, size, number ("fair black skin") and area ("scalp ringworm on the foot").
+    #: were read), "contradiction:SLOT" for tone, severity, size, number ("fair black skin") and area ("scalp ringworm on the foot"),
+    #: "which:SLOT" where something is to be changed and not said into what ("change the tone"; "which:" for "change it"),
+    #: "direction" for "another shade".
     problems: tuple[str, ...] = ()
-    #: For a question: "appearance", "site", "cause", "contagion", "difference", "definition", "vocabulary", "choice" (why it was drawn so) or "person_have" (who
-    #: gets it, how common); for social: "greeting", "thanks", "bye", "praise", "yes", "no", "sorry"; for diagnosis: "identify" or "treatment".
+    #: For a question: "appearance", "site", "cause", "contagion", "difference", "definition", "vocabulary", "name", "limit", "choice" (why it was drawn so), "drawn" (what was drawn) or "person_have" (who
+    #: gets it, how common); for social: "greeting", "thanks", "bye", "praise", "yes", "no", "sorry"; for diagnosis: "identify" or "treatment"; for off_topic "unclear" where it may have been meant as a request.
     topic: str | None = None
+
+
+    @property
+    def unused(self) -> list[str]:
+        """All that was said and fills no slot, as typed."""
+        return list(dict.fromkeys([*(typed for _, typed, _ in self.unknown), *self.ignored]))
 
 
 class ImageRequest(BaseModel):
