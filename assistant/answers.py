@@ -30,7 +30,9 @@ Reply = tuple[str, list[str]]
 def which_condition(frame: Frame, trained: Trained | None) -> Reply:
     said = so_far(frame)
     lead = f"Understood so far: {said}. Which condition" if said else "Which condition"
-    return f"{lead} would you like to see? For instance {listed(familiar(trained)[:4], 'or')}.", naming(trained)
+    ruled_out = frame.excluded.get("rash", ())
+    offered = [rash for rash in familiar(trained) if rash not in ruled_out][:MANY]
+    return f"{lead} would you like to see? For instance {listed(offered, 'or')}.", [rash.capitalize() for rash in offered]
 
 
 def so_far(frame: Frame) -> str:
@@ -233,7 +235,9 @@ def abilities(trained: Trained | None) -> str:
 
 def drawn(requests: Sequence[ImageRequest], trained: Trained | None) -> Turn:
     """What was drawn, or that nothing was."""
-    reply = f"That was {described(requests)}." if requests else "Nothing has been drawn yet."
+    seeds = list(dict.fromkeys(seed for request in requests for seed in request.image_seeds()))
+    from_seeds = f" Seed{'s' * (len(seeds) > 1)}: {listed(map(str, seeds))}."
+    reply = f"That was {described(requests)}.{from_seeds}" if requests else "Nothing has been drawn yet."
     suggestions = after_images(requests, trained) if requests else for_newcomers(trained)
     return Turn(act="answer", reply=reply, suggestions=suggestions)
 
@@ -258,6 +262,9 @@ def question(
         return Turn(act="clarify", reply=reply, suggestions=suggestions), about
     if parsed.topic == "limit":
         return Turn(act="answer", reply=LIMIT, suggestions=after_images(requests, trained)), about
+    if parsed.topic == "name" and "icd" in parsed.text.lower() and (meant := said["rash"] or about or [r.rash for r in requests]):
+        reply = " ".join(code_of(rash) for rash in dict.fromkeys(meant))
+        return Turn(act="answer", reply=reply, suggestions=after_images(requests, trained)), about
     if parsed.topic == "name" and (meant := said["rash"] or about or [request.rash for request in requests]):
         reply = " ".join(names_of(rash) for rash in dict.fromkeys(meant))
         return Turn(act="answer", reply=reply, suggestions=after_images(requests, trained)), about
@@ -289,9 +296,15 @@ def names_of(rash: str) -> str:
     return f"It is called {rash}{code}.{also}"
 
 
+def code_of(rash: str) -> str:
+    code = vocabulary().entry("rash", rash).icd10
+    return f"The ICD-10 code of {rash} is {code}." if code else f"My vocabulary has no ICD-10 code for {rash}."
+
+
 def conditions(rashes: Sequence[str], topic: str | None, tones: Sequence[str], trained: Trained | None) -> Turn:
     """What the notes say of each condition, and sentences to see them."""
     lines = [told(notes()[rash], topic, tones) for rash in rashes]
+    lines += [BEYOND] if topic in ("cause", "contagion", "person_have") else []
     tone = tones[-1] if tones and tones[-1] in known("tone", trained) else known("tone", trained)[-1]
     shown = [rash for rash in rashes if rash in known("rash", trained)]
     suggestions = [f"Show me {rash} on {tone} skin" for rash in shown[:2]]
@@ -310,9 +323,9 @@ def told(note: Note, topic: str | None, tones: Sequence[str]) -> str:
     else:
         parts = {
             "site": [sites],
-            "cause": [note.about, BEYOND],
-            "contagion": [note.about, BEYOND],
-            "person_have": [note.about, BEYOND],
+            "cause": [note.about],
+            "contagion": [note.about],
+            "person_have": [note.about],
             "tone": [light, dark],
             "appearance": [note.appearance, dark],
         }.get(topic or "", [note.about, note.appearance, dark, sites])

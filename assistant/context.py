@@ -68,6 +68,9 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
             item.drop()
             continue
         j = next((j for j in range(k + 1, min(k + 7, len(items))) if items[j].label == "area"), None)
+        if one_rash and item.label == "area" and label_at(items, k + 1) == "rash" and j is not None and _part(item.id, items[j].id, wholes_of):
+            item.drop()  # "hand eczema on the back of the hand"
+            continue
         if item.label == "word" and j is not None and said_at(items, k + 1) == "of" and _only(items[k + 1 : j], _BETWEEN) and (merged := v.read("area", f"{item.said} of the {items[j].said}")):
             items[j].id = merged
             item.drop()
@@ -294,6 +297,10 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
         return
     if item.id == "each" and any(i.label == slot and i.id and not i.negated for i in items):
         items[j].drop()  # "on the back and chest, 3 images for each site"
+        return
+    if item.id == "all" and any(i.label == slot and len(i.values) > 1 for i in items[j + 1 :]):
+        items[j].drop()  # "all skin tones from fair to brown"
+        item.drop()
         return
     if item.id in ("any", "unsay"):
         items[j].become("clear", slot)

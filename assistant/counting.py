@@ -90,6 +90,9 @@ def _is_figure(items: list[Item], k: int) -> bool:
         return True  # "five instead of three"
     if said_at(items, k - 1) in ("and", "to", "-") and label_at(items, k - 2) == "figure" and _noun(items, k) is None:
         return True  # "slides 3 and 4"
+    if said_at(items, k + 1) == "x" and said_at(items, k + 2) in words("enlarged"):
+        items[k + 2].become("descriptor")  # "at 10x magnification"
+        return True
     year = 1900 <= (items[k].number or 0) < 2100 and label_at(items, _noun(items, k)) != "image"
     return year or _is_age(items, k) or _is_digit(items, k)
 
@@ -121,7 +124,8 @@ def _is_times(items: list[Item], k: int) -> bool:
     """ "x3", "3x"; not "2 x 3 cm"."""
     before, after = said_at(items, k - 1) == "x", said_at(items, k + 1) == "x"
     measured = (before and label_at(items, k - 2) in ("number", "figure", "count")) or (after and label_at(items, k + 2) == "number")
-    return (before or after) and not measured and label_at(items, k + 1) != "unit" and items[k].number is not None
+    enlarged = after and said_at(items, k + 2) in words("enlarged")
+    return (before or after) and not (measured or enlarged) and label_at(items, k + 1) != "unit" and items[k].number is not None
 
 
 def _is_age(items: list[Item], k: int) -> bool:

@@ -234,6 +234,7 @@ def requested(
     """Answer a request on top of ``state``; what comes of it is one entry of the history."""
     seed = seed if parsed.seed is None else parsed.seed
     extra = [*readings(parsed.repaired), *left_over(parsed.ignored, parsed.unknown)]
+    extra += [f"Drawn from seed {parsed.seed}."] if parsed.seed is not None else []
     if parsed.returns and (earlier := drawn_before(history, parsed)):
         history = history.push(earlier.model_copy(update={"draws": state.draws}))
         suggestions = after_images(earlier.requests, trained)
@@ -339,6 +340,8 @@ def drafted(
     patches = parsed.patches or (Patch(),)
     named = any(patch.rash for patch in patches)
     mode = parsed.mode
+    if parsed.plural and mode == "modify" and state.frames and not state.pending and any(patch.model_fields_set - {"count"} for patch in patches):
+        patches = tuple(patch.without({"count"}) for patch in patches)  # "severe cases": as many as there are
     if mode == "compare" and len(about) > 1 and not any(patch.model_fields_set for patch in patches):
         patches, mode = (Patch(rash=about),), "modify"  # "how does it differ from psoriasis?", "show both"
     if mode == "compare" and self_contained(patches):
@@ -369,6 +372,9 @@ def drafted(
         return same_seed_if_comparable(state, frames) if keep_seed else frames, carried
     if mode == "new":
         mode = "modify"
+    if mode == "add" and not parsed.keeps:  # "3 more" of one image whose tone was chosen for it
+        tones = tuple({request.tone for request in state.requests})
+        bases = tuple(base if base.tone or len(tones) > 1 else base.change(tone=tones) for base in bases)
     try:
         merged = follow_up(bases, patches)
     except NoFurther as end:
@@ -706,6 +712,9 @@ def check(frames: tuple[Frame, ...], parsed: ParsedTurn, trained: Trained | None
         if slot in VALUE_SLOTS and not any(getattr(patch, slot) for patch in parsed.patches):
             rest = lacking(frames, slot)
             near = drawable(slot, near, trained)
+            ruled_out = rest[0].excluded.get(slot, ())
+            if near in ruled_out:  # "not hives, measles"
+                near = next((other for other in nearest(slot, near, trained, many=9) if other not in ruled_out), None)
             offer = tuple(frame.change(**{slot: (near,)}) for frame in rest) if near else ()
             raise Ask(*answers.not_in_vocabulary(slot, typed, near, rest[0], trained), slot, rest, offer)
     if trained is not None and (strange := untrained(frames, trained)):

@@ -63,6 +63,10 @@ def person_words(s: Sentence) -> list[str]:
 
 def _other_subject(s: Sentence) -> bool:
     """ "draw a cat", "write me a poem about psoriasis"; "eczema for my essay" asks for a picture."""
+    for k, item in enumerate(s.items):
+        moving = item.said in words("moving") and not s.named
+        if (moving or (item.label == "other_subject" and item.id == "medium")) and not _for_something(s.items, k):
+            return True
     if not (s.asks or s.valued or any(i.said in words("text_verb") for i in s.items)):
         return False
     for k, item in enumerate(s.items):
@@ -74,9 +78,14 @@ def _other_subject(s: Sentence) -> bool:
 def _is_written(items: list[Item], k: int) -> bool:
     """Whether a text is what is asked for ("write a poem", "a story about acne"), not what the picture is for."""
     before = items[max(0, k - 4) : k]
-    if any(i.said in ("for", "in", "into", "with", "from", "of") for i in before[-3:]):
+    if _for_something(items, k):
         return False
     return said_at(items, k + 1) == "about" or any(i.label == "request" or i.said in words("text_verb") for i in before)
+
+
+def _for_something(items: list[Item], k: int) -> bool:
+    """Whether the thing at ``k`` is what the picture is for or from ("for my video", "in a poem")."""
+    return any(i.said in ("for", "in", "into", "with", "from", "of") for i in items[max(0, k - 3) : k])
 
 
 def _command(items: list[Item]) -> str | None:
@@ -125,7 +134,7 @@ def _small_talk(s: Sentence) -> tuple[str, str | None]:
         return "social", "no"
     if s.labels & {"generic_rash", "skin"}:
         return "request", None
-    if social and len(s.of("word")) <= 2:
+    if social and len(s.of("word")) <= 2 and not s.has("modify", "change"):
         return "social", social[0].id
     if meaningful and all(i.label == "word" and i.text.isalpha() and not is_english(i.said) for i in meaningful):
         return "empty", None  # "asdfghjkl"
@@ -168,6 +177,8 @@ def _stands_for_someone(items: list[Item], k: int) -> bool:
 
 def diagnosis(s: Sentence) -> str | None:
     """"identify" or "treatment" when someone's own skin is to be judged or healed; None otherwise."""
+    if not s.asks and "question" in s.labels and any(i.said in ("treated", "cured", "healed", "managed") for i in s.items):
+        return "treatment"  # "how is eczema treated?"
     cues = [(k, i) for k, i in enumerate(s.items) if i.label == "diagnosis" and (i.id != "have" or (not s.asks and _complains(s.items, k)))]
     if not cues:
         return "identify" if not s.asks and _is_it(s.items) else None
@@ -207,6 +218,8 @@ def question(s: Sentence) -> str | None:
     at = s.items.index(cues[0])
     if s.asks and any(i.label == "conj" and i.id == "stop" for i in s.items[at : s.index("request")]):
         return None  # "what does it look like? show two pictures"
+    if not s.asks and cues[0].said in _AUXILIARIES and s.has("modify", "same") and s.named:
+        return "difference"  # "is ringworm the same as athlete's foot?"
     if s.has("modify", "would", "same") or "compare" in s.labels:
         return None
     if cues[0].said.startswith("why") and s.has("modify", "pronoun"):

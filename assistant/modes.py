@@ -99,6 +99,8 @@ def selects(s: Sentence) -> bool:
         return False
     for k, item in enumerate(s.items):
         if item.is_value and not item.negated:
+            if s.items[-1].said in ("only", "alone") and not any(i.label == "rash" for i in s.items):
+                return True  # "the ones on black skin only"
             before = [i.said for i in s.items[max(0, k - 4) : k] if i.label != "conj"]
             if any(w in ("only", "just", "keep", "leave") for w in before) and not any(w.startswith("make") for w in before):
                 return True
@@ -115,6 +117,8 @@ def _that_one(items: list[Item], k: int) -> bool:
         return True  # "4 of the rosacea"
     if items[k].label == "rash" and k < 4 and before in (["the"], ["now", "the"], ["ok", "the"], ["and", "the"], ["then", "the"]) and after in ("on", "in", "with"):
         return True  # "the eczema on black skin"
+    while label_at(items, k - 1) == "conj" and label_at(items, k - 2) == items[k].label:
+        k -= 2  # "the brown and black ones"
     j = k - 2 if label_at(items, k - 1) in ("tone", "severity", "size", "rash", "descriptor") else k - 1
     return said_at(items, j).split()[-1:] == ["the"] and after in ("one", "ones", "image", "images", "picture", "pictures", "photo", "photos")
 

@@ -27,6 +27,9 @@ _NUMERAL = r"(?:\d+|[ivIV]{1,3})"
 _RANGE = re.compile(rf"(?<![\w-])({_NUMERAL})\s*-\s*({_NUMERAL})(?![\w-])")
 _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
+    (re.compile(r"\b\d{2,4} ?[xX×] ?\d{2,4}\b(?! ?[cm]m\b)(?: ?p(?:x|ixels?)\b)?"), " "),  # 512x512
+    (re.compile(r"([a-hj-uwyz])\1{2,}"), r"\1\1"),  # undooo, soooo; not iii
+    (re.compile(r"\bfare(?=[ -](?:skin|complexion|tone))", re.I), "fair"),
     (re.compile(r"\b(\d+)[eE](\d{1,2})\b"), lambda m: m[1] + "0" * int(m[2])),  # 1e9
     (re.compile(r"\b([01]?\d|2[0-3]):[0-5]\d\b(?:\s*[ap]\.?m\b\.?)?", re.I), " "),  # 8:30
     (re.compile(r"\b([1-9]0)(?: ?- ?something|s)\b", re.I), r"\1 yo "),  # 30-something, her 50s

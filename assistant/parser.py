@@ -124,6 +124,7 @@ class Parser:
     def parse(self, text: str) -> ParsedTurn:
         clean, sides = self._plain_sites(normalise(text))
         problems = list(clean.problems)
+        slips = [(word, self._slips[word.lower()]) for word in clean.text.split(" ") if word.lower() in self._slips]
         clean = clean._replace(text=" ".join(self._slips.get(word.lower(), word) for word in clean.text.split(" ")))
         items = self._items(clean.text)
         repaired: tuple[tuple[str, str], ...] = ()
@@ -150,13 +151,14 @@ class Parser:
             first=modes.first(items) if request else None,
             targets=sentence.targets,
             dropped=modes.targets(items, "dropped") if request else (),
+            plural=request and any(i.label == "count" and i.id == "noun" for i in items) and not any(i.label == "count" and i.id != "noun" for i in items),
             seed=_seed(items) if request else None,
             steps=modes.steps(items) if intent == "undo" else 1,
             returns=request and any((i.label == "modify" and i.said.endswith("back to")) or i.said in ("return to", "revert to") for i in items),
             edits=request and modes.edits(sentence),
             keeps=request and (sentence.has("add", "also") or modes.beside(sentence)),
             selects=request and modes.selects(sentence),
-            repaired=(*repaired, *((i.text, i.id) for i in items if i.is_value and not i.negated and i.said in self.vocabulary.loose)),
+            repaired=(*(slip for slip in slips if self.vocabulary.read("rash", slip[1])), *repaired, *((i.text, i.id) for i in items if i.is_value and not i.negated and i.said in self.vocabulary.loose)),
             ignored=tuple(dict.fromkeys((*sides, *ignored(items), *people))) if request else (),
             unknown=unknown,
             problems=tuple(dict.fromkeys(problems)),
@@ -169,7 +171,8 @@ class Parser:
 
         def plain(match: re.Match[str]) -> str:
             sides.extend(re.findall(r"\b(left|right)\b", match[2].lower()))
-            return f"{match[1]} the {match[3]}"
+            whose = re.search(r"(\w+ \w+) 's ", match[2])  # "the sole of a black patient 's foot"
+            return f"{match[1]} the {match[3]}{f' of a {whose[1]}' if whose else ''}"
 
         return clean._replace(text=self._of_site.sub(plain, clean.text)), tuple(sides)
 

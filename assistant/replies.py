@@ -6,8 +6,8 @@ What a user typed appears in a reply only through :func:`quoted`, which leaves n
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 
 from assistant.schema import Assumption, ImageRequest
 from assistant.vocabulary import expand, vocabulary
@@ -45,7 +45,7 @@ PREPOSITIONS = {"groin": "in the", "beard": "in the", "armpit": "in the", "waist
 
 def place(area: str) -> str:
     """ "elbow" → "on the elbow"; "between the toes" stays."""
-    noun = f"{area} area" if area == "genital" else area
+    noun = f"{area} area" if area in ("genital", "beard") else area
     return area if area.startswith("between") else f"{PREPOSITIONS.get(area, 'on the')} {noun}"
 
 
@@ -98,15 +98,18 @@ def described(requests: Sequence[ImageRequest]) -> str:
     shares = {sum(r.count for r in requests if (r.rash, r.area) == pair) for pair in pairs}
     if len(pairs) * len(tones) == len(requests) and len(others) == len(shares) == 1:
         severity, size, how_many = others.pop()
-        kind = f"{severity} " if severity else ""
+        kind, end = f"{severity} " if severity else "", lesions(size, how_many)
+        naming = called
+        if len({rash for rash, _ in pairs}) == 1 and vocabulary().is_lesion(pairs[0][0]):  # "multiple tiny moles"
+            naming, end = partial(called, size=size, how_many=how_many), ""
         counts = {request.count for request in requests}
         each = f", {counts.pop()} of each" if len(counts) == 1 and total > len(requests) else ""
         counts = [r.count for r in requests]
         if len(pairs) == 1 and 1 < len(counts) <= 3 and len(set(counts)) > 1:
             split = listed(f"{r.count} on {r.tone}" for r in requests)
-            return f"{number(total)} of {kind}{sites_listed(pairs)}, {split} skin{lesions(size, how_many)}"
+            return f"{number(total)} of {kind}{sites_listed(pairs, naming)}, {split} skin{end}"
         of = ":" if len({rash for rash, _ in pairs}) > 1 else " of"
-        return f"{number(total)}{of} {kind}{sites_listed(pairs)} on {listed(tones)} skin{lesions(size, how_many)}{each}"
+        return f"{number(total)}{of} {kind}{sites_listed(pairs, naming)} on {listed(tones)} skin{end}{each}"
     severities = [request.severity for request in requests if request.severity]
     alike = {(r.rash, r.area, r.tone, r.size, r.number, r.count) for r in requests}
     if len(alike) == 1 and len(severities) == len(requests):
@@ -128,7 +131,7 @@ def by_all_but_tone(requests: Sequence[ImageRequest]) -> list[list[ImageRequest]
     return list(groups.values())
 
 
-def sites_listed(pairs: Sequence[tuple[str, str]]) -> str:
+def sites_listed(pairs: Sequence[tuple[str, str]], called: Callable[[str], str] = called) -> str:
     """(rash, area) pairs: "eczema and psoriasis on the elbow and on the knee", or each with its own site."""
     rashes = list(dict.fromkeys(rash for rash, _ in pairs))
     areas = list(dict.fromkeys(area for _, area in pairs))
@@ -146,16 +149,16 @@ def assumptions(assumed: Sequence[Assumption]) -> list[str]:
     sentences = []
     areas = [a for a in assumed if a.slot == "area"]
     if len(areas) == 1:
-        sentences.append(f"You named no site; **{areas[0].value}** is a typical one.")
+        sentences.append(f"No site was named; **{areas[0].value}** is a typical one.")
     elif areas:
-        sentences.append("You named no site; each condition is on a typical one.")
+        sentences.append("No site was named; each condition is on a typical one.")
     tones = next((a for a in assumed if a.slot == "tone"), None)
     if tones is not None and "conversation" in tones.why:
         sentences.append("Skin tone as before.")
     elif tones is not None and "," in tones.value:
-        sentences.append("You named no skin tone; the images are spread over the tones.")
+        sentences.append("No skin tone was named; the images are spread over the tones.")
     elif tones is not None:
-        sentences.append(f"You named no skin tone; I took **{tones.value}**, chosen at random.")
+        sentences.append(f"No skin tone was named; I took **{tones.value}**, chosen at random.")
     sentences += [f"{a.why[0].upper()}{a.why[1:]}." for a in assumed if a.slot == "count"]
     return sentences
 

@@ -95,6 +95,8 @@ class ParsedTurn(BaseModel):
     targets: tuple[int, ...] = ()
     #: Images named in order to be left out ("drop the second one" → (2,)); counted as ``targets``.
     dropped: tuple[int, ...] = ()
+    #: Whether the count is that of a plural without a number ("severe cases"), which a follow-up leaves as it was.
+    plural: bool = False
     #: "with seed 42": what the first image is drawn from.
     seed: int | None = Field(default=None, ge=0, lt=2**32)
     #: Of an undo: how many steps ("undo twice").

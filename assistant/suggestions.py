@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from assistant.frames import Frame, Trained, known, nearest, site
 from assistant.notes import notes
-from assistant.replies import listed, place
+from assistant.replies import called, listed, place
 from assistant.schema import MAX_IMAGES_PER_TURN, ImageRequest
 from assistant.vocabulary import vocabulary
 
@@ -65,17 +65,17 @@ def after_images(requests: Sequence[ImageRequest], trained: Trained | None) -> l
         sentences.append(f"Now on {contrast(last.tone, tones)} skin")
         if len(requests) == 1 or total * len(tones) <= MAX_IMAGES_PER_TURN:
             sentences.append(f"On {every_tone(trained)}")
-    elif len(shown) > 1:
+    elif len(shown) > 1 and not vocabulary().is_lesion(last.rash):
         sentences.append(f"The last one again, but {'milder' if last.severity == 'severe' else 'more severe'}")
     elsewhere = [a for a in notes()[last.rash].areas if a in known("area", trained) and a != last.area]
     if elsewhere and len({request.area for request in requests}) == 1:
         sentences.append(f"Same but {place(elsewhere[0])}")
-    if len(shown) == 1:
+    if len(shown) == 1 and not vocabulary().is_lesion(last.rash):
         sentences.append("Milder" if last.severity == "severe" else "More severe")
     alike = nearest("rash", last.rash, trained, many=1)
     if len({request.rash for request in requests}) == 1 and alike and 2 * total <= MAX_IMAGES_PER_TURN:
         sentences.append(f"Compare with {alike[0]}")
-    sentences += ["Another two", f"What does {last.rash} look like on dark skin?"]
+    sentences += ["Another two", f"What does {called(last.rash)} look like on dark skin?"]
     return sentences[:MANY]
 
 
