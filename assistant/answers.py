@@ -187,9 +187,12 @@ def answer(
     if parsed.intent == "social":
         reply = SOCIAL.get(parsed.topic or "", SOCIAL["greeting"])
         return Turn(act="answer", reply=reply, suggestions=suggestions), about
-    return Turn(act="answer", reply=abilities(trained), suggestions=for_newcomers(trained)), about
+    reply = f"{NOT_REAL if ' real' in parsed.text.lower() else ''}{abilities(trained)}"
+    return Turn(act="answer", reply=reply, suggestions=for_newcomers(trained)), about
 
 
+#: To "are these real patients?".
+NOT_REAL = "No image shows a real patient; what a model has learned from is written in its model card. "
 #: Of a text that is short and of nothing else, and so perhaps was meant as a request.
 UNCLEAR = (
     "I did not understand that. I draw synthetic images of skin conditions, and what I can vary is the condition, the body "

@@ -131,11 +131,14 @@ def weak_values(items: list[Item]) -> None:
             item.hint = label_at(items, k + 1) == "people" and not said_at(items, k + 1).startswith("skinned")
         elif item.label == "tone_with_skin":
             told = _beside(items, k, ("skin", "people"), ("tone", "tone_people", "tone_with_skin")) or _alone(items, k)
+            ends = label_at(items, k + 1) in ("", "conj") and said_at(items, k - 1) == "on"
+            told = told or (ends and any(i.label in ("skin", "tone") for i in items[:k]))  # "black skin, and the same on white"
             item.label = "tone" if told else "word"
         elif item.label == "severity_with_rash":
             told = _beside(items, k, ("rash", "generic_rash", "lesion"), ("severity",))
             strong = {said_at(items, k - 1), item.said.split()[0]} & words("intensifier")
-            told = told or (bool(strong) and any(i.label == "rash" for i in items))
+            ones = said_at(items, k + 1) in ("one", "ones")  # "zits on the back, bad ones"
+            told = told or ((bool(strong) or ones) and any(i.label == "rash" for i in items))
             item.label = "severity" if told else "word"
 
 

@@ -73,6 +73,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "number_of_lesions", "single" if items[k].number == 1 else "multiple"
     if not noun and _is_pronoun(items, k):
         return "adverb", ""
+    if id_at(items, k + 1) == "various" and label_at(items, k + 2) in ("slot_noun", "scale"):
+        return "count", ""  # "on three different skin tones"
     if not noun and said_at(items, k - 1) in ("at", "in", "by", "on") and label_at(items, k + 1) not in ("image", "people", "rash", "add"):
         return "figure", ""
     return "count", ""
@@ -93,6 +95,8 @@ def _is_figure(items: list[Item], k: int) -> bool:
     if said_at(items, k + 1) == "x" and said_at(items, k + 2) in words("enlarged"):
         items[k + 2].become("descriptor")  # "at 10x magnification"
         return True
+    if k < 3 and said_at(items, k + 1) == ":" and label_at(items, k - 1) in ("word", "unit"):
+        return True  # "Station 3: a man with …"
     year = 1900 <= (items[k].number or 0) < 2100 and label_at(items, _noun(items, k)) != "image"
     return year or _is_age(items, k) or _is_digit(items, k)
 

@@ -43,7 +43,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "question", topic
     if not s.named and (simple := _command([i for i in s.items if not i.is_value])):
         return simple, None
-    if any(i.label == "help" and ("train" in i.said or i.said.endswith(("real", "genuine"))) for i in s.items):
+    if any(i.label == "help" and ("train" in i.said or i.said.endswith(("real", "genuine", "patients", "people"))) for i in s.items):
         return "help", None  # "how many images in your training set are on black skin?"
     if _is_about_images(s):
         return ("off_topic" if _asks_for_something_else(s) else "request"), None
@@ -183,6 +183,8 @@ def diagnosis(s: Sentence) -> str | None:
     if not cues:
         return "identify" if not s.asks and _is_it(s.items) else None
     k, cue = cues[0]
+    if cue.id == "treatment" and s.named and s.labels & {"image", "count"} and not s.labels & {"question", "modify"}:
+        return None  # "steroid cream leaflet: eczema on the wrist, three pictures"
     if s.asks and (s.labels & {"image", "count"} if cue.id == "treatment" else k > s.index("request")):
         return None
     return "identify" if cue.id == "have" else cue.id

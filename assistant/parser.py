@@ -18,6 +18,7 @@ from functools import lru_cache
 from rapidfuzz.distance import DamerauLevenshtein
 
 from assistant import intents, modes
+from assistant.background import set_background_aside
 from assistant.clauses import patches as read_patches
 from assistant.context import (
     ambiguous,
@@ -240,6 +241,7 @@ class Parser:
         ambiguous(items)
         ranges(items, self.vocabulary)
         classify(items)
+        set_background_aside(items)
         wholes(items, self.vocabulary)
         negate(items)
         excepted(items)

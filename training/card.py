@@ -64,15 +64,23 @@ def history(run: Path) -> dict:
     }
 
 
-def write(folder: Path, runs: dict[str, Path], data: list[str], limits: list[str], at: tuple[str, str, str]) -> Path:
+def write(
+    folder: Path,
+    runs: dict[str, Path],
+    data: list[str],
+    limits: list[str],
+    at: tuple[str, str, str],
+    earlier: Path | None = None,
+) -> Path:
     """``README.md`` of the checkpoint in ``folder``, with its sheets; ``runs`` maps a part's name to its run folder.
 
-    ``data`` are the commands that made the training set; ``limits`` what an honest eye sees; ``at`` the area of the first
+    ``earlier`` is the checkpoint that the runs went on from, whose ``training.json`` tells of the runs before. ``data`` are the commands that made the training set; ``limits`` what an honest eye sees; ``at`` the area of the first
     sheet and the rash and tone of the second.
     """
     generator = Generator.load(folder)
     draw_sheets(generator, folder, *at)
-    histories = {part: history(run) for part, run in runs.items()}
+    before = json.loads((earlier / "training.json").read_text()) if earlier else {}
+    histories = before | {part: history(run) for part, run in runs.items()}
     (folder / "training.json").write_text(json.dumps(histories, indent=1) + "\n")
     trained, card = generator.card.trained, generator.card
     rows = []

@@ -27,6 +27,8 @@ class CardRecipe(BaseModel):
     model_config = ConfigDict(extra="forbid")
     kind: Literal["card"]
     checkpoint: Path
+    #: The checkpoint that the runs went on from: its training.json tells of the runs before them.
+    earlier: Path | None = None
     runs: dict[str, Path]
     #: Commands that made the data.
     data: tuple[str, ...]
@@ -115,7 +117,7 @@ def card(recipe: Recipe = RECIPES / "card.yaml") -> None:
 
     told = read_recipe(recipe, CardRecipe)
     at = (told.at.area, told.at.rash, told.at.tone)
-    typer.echo(write(told.checkpoint, told.runs, list(told.data), list(told.limits), at))
+    typer.echo(write(told.checkpoint, told.runs, list(told.data), list(told.limits), at, told.earlier))
 
 
 @app.command(name="all")

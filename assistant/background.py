@@ -1,0 +1,74 @@
+"""What a sentence tells beside what it asks for: reasons, mix-ups, what was seen so far. It names values that are not wanted.
+
+"scabies, because they mix it up with eczema", "my trainees only see it on white skin, so show it on black skin".
+"""
+
+from __future__ import annotations
+
+from assistant.items import Item
+from assistant.typos import is_english
+from assistant.vocabulary import words
+
+
+def set_background_aside(items: list[Item]) -> None:
+    """Take the meaning from values of reasons, mix-ups and background sentences, where the request names its own."""
+    for k, item in enumerate(items):
+        if item.said in words("reason") and k:
+            _drop_if_told_elsewhere(items, k, _end(items, k))
+        elif item.said in words("mix_up"):
+            _drop_if_told_elsewhere(items, k, _end(items, k))
+    for before, after in _sentences(items):
+        if _is_told(items[before]) and _is_asked(items[after]):
+            _drop_what_is_said_anew(items[before], items[after])
+
+
+def _drop_if_told_elsewhere(items: list[Item], start: int, end: int) -> None:
+    """Where a rash inside the scope has a rash outside of it, the inside is only there to explain."""
+    inside, outside = items[start:end], [*items[:start], *items[end:]]
+    if not (any(i.label == "rash" for i in inside) and any(i.label == "rash" for i in outside)):
+        return
+    for item in inside:
+        if item.is_value or item.label in ("count", "each", "modify", "tone_with_skin"):
+            item.drop()
+
+
+def _end(items: list[Item], start: int) -> int:
+    """Where a scope ends: at the end of the sentence, at a comma after its rash, or where something is asked for."""
+    for j in range(start + 1, len(items)):
+        item = items[j]
+        stops = item.label == "request" or (item.label == "conj" and item.id == "stop")
+        if stops or (item.text == "," and any(i.label == "rash" for i in items[start:j])):
+            return j
+    return len(items)
+
+
+def _sentences(items: list[Item]) -> list[tuple[slice, slice]]:
+    """Every sentence with the next one; "…, so give me …" begins one too."""
+    starts = [0, *(k + 1 for k, i in enumerate(items) if (i.label == "conj" and i.id == "stop" and i.said != ":") or i.said == "so")]
+    bounds = [*starts, len(items)]
+    parts = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False) if b > a]
+    return list(zip(parts, parts[1:], strict=False))
+
+
+def _is_told(sentence: list[Item]) -> bool:
+    """Whether a sentence tells of somebody or something, and asks for nothing: "my trainees only ever see …"."""
+    asks = any(i.label == "request" and not (i.said == "see" and k and sentence[k - 1].label in _SUBJECTS) for k, i in enumerate(sentence))
+    others = any(i.label in ("count", "add", "compare", "modify", "target", "social") for i in sentence)
+    strange = [i for i in sentence if i.label == "unit" or (i.label == "word" and i.text.isalpha() and is_english(i.said))]
+    return (len(strange) > 1 or any(i.label == "people" for i in sentence)) and not asks and not others
+
+
+#: What stands before "see" where somebody sees.
+_SUBJECTS = ("word", "people", "unit", "negate", "idiom", "adverb")
+
+
+def _is_asked(sentence: list[Item]) -> bool:
+    asks = any(i.label == "request" or (i.label == "modify" and i.id == "change") for i in sentence)
+    return asks and not any(i.label == "add" or (i.label == "modify" and i.id == "same") for i in sentence)
+
+
+def _drop_what_is_said_anew(told: list[Item], asked: list[Item]) -> None:
+    anew = {i.label for i in asked if i.is_value and not i.negated}
+    for item in told:
+        if item.is_value and item.label in anew:
+            item.drop()
