@@ -31,7 +31,7 @@ def which_condition(frame: Frame, trained: Trained | None) -> Reply:
     said = so_far(frame)
     lead = f"Understood so far: {said}. Which condition" if said else "Which condition"
     ruled_out = frame.excluded.get("rash", ())
-    offered = [rash for rash in familiar(trained) if rash not in ruled_out][:MANY]
+    offered = [rash for rash in familiar(trained) if rash not in ruled_out][:MANY] or familiar(trained)[:MANY]
     return f"{lead} would you like to see? For instance {listed(offered, 'or')}.", [rash.capitalize() for rash in offered]
 
 
@@ -238,11 +238,11 @@ def abilities(trained: Trained | None) -> str:
 
 def drawn(requests: Sequence[ImageRequest], trained: Trained | None) -> Turn:
     """What was drawn, or that nothing was."""
+    if not requests:
+        return Turn(act="answer", reply="Nothing has been drawn yet.", suggestions=for_newcomers(trained))
     seeds = list(dict.fromkeys(seed for request in requests for seed in request.image_seeds()))
-    from_seeds = f" Seed{'s' * (len(seeds) > 1)}: {listed(map(str, seeds))}."
-    reply = f"That was {described(requests)}.{from_seeds}" if requests else "Nothing has been drawn yet."
-    suggestions = after_images(requests, trained) if requests else for_newcomers(trained)
-    return Turn(act="answer", reply=reply, suggestions=suggestions)
+    reply = f"That was {described(requests)}. Seed{'s' * (len(seeds) > 1)}: {listed(map(str, seeds))}."
+    return Turn(act="answer", reply=reply, suggestions=after_images(requests, trained))
 
 
 def why(requests: Sequence[ImageRequest], assumed: Sequence[Assumption], trained: Trained | None) -> Turn:

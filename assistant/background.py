@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from assistant.items import Item
 from assistant.typos import is_english
 from assistant.vocabulary import words
@@ -13,9 +15,7 @@ from assistant.vocabulary import words
 def set_background_aside(items: list[Item]) -> None:
     """Take the meaning from values of reasons, mix-ups and background sentences, where the request names its own."""
     for k, item in enumerate(items):
-        if item.said in words("reason") and k:
-            _drop_if_told_elsewhere(items, k, _end(items, k))
-        elif item.said in words("mix_up"):
+        if (item.said in words("reason") and k) or item.said in words("mix_up"):
             _drop_if_told_elsewhere(items, k, _end(items, k))
     for before, after in _sentences(items):
         if _is_told(items[before]) and _is_asked(items[after]):
@@ -46,8 +46,8 @@ def _sentences(items: list[Item]) -> list[tuple[slice, slice]]:
     """Every sentence with the next one; "…, so give me …" begins one too."""
     starts = [0, *(k + 1 for k, i in enumerate(items) if (i.label == "conj" and i.id == "stop" and i.said != ":") or i.said == "so")]
     bounds = [*starts, len(items)]
-    parts = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False) if b > a]
-    return list(zip(parts, parts[1:], strict=False))
+    parts = [slice(a, b) for a, b in itertools.pairwise(bounds) if b > a]
+    return list(itertools.pairwise(parts))
 
 
 def _is_told(sentence: list[Item]) -> bool:

@@ -69,7 +69,7 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
             continue
         j = next((j for j in range(k + 1, min(k + 7, len(items))) if items[j].label == "area"), None)
         if one_rash and item.label == "area" and label_at(items, k + 1) == "rash" and j is not None and _part(item.id, items[j].id, wholes_of):
-            item.drop()  # "hand eczema on the back of the hand"
+            (items[j] if items[j].id in wholes_of.get(item.id, ()) else item).drop()  # "hand eczema on the back of the hand"
             continue
         if item.label == "word" and j is not None and said_at(items, k + 1) == "of" and _only(items[k + 1 : j], _BETWEEN) and (merged := v.read("area", f"{item.said} of the {items[j].said}")):
             items[j].id = merged
@@ -184,6 +184,8 @@ def ambiguous(items: list[Item]) -> None:
             item.become("request")
         elif item.label == "area" and item.said == "back" and _is_return(items, k):
             item.become("modify", "change")
+        elif item.label == "add" and said_at(items, k + 1) in words("step") and label_at(items, k + 2) in ("worse", "darker"):
+            item.drop()  # "another notch more severe"
         elif k == 0 and item.label == "conj" and "also" in item.said:
             item.become("add", "also")
         elif item.label == "area" and item.id == "toes" and _joined_to(items, k, "between the fingers"):
@@ -301,7 +303,8 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
     if item.id == "each" and any(i.label == slot and i.id and not i.negated for i in items):
         items[j].drop()  # "on the back and chest, 3 images for each site"
         return
-    if item.id == "all" and any(i.label == slot and len(i.values) > 1 for i in items[j + 1 :]):
+    told = next_index(items, j, ("adverb", "from", "conj"))
+    if item.id == "all" and label_at(items, told) == slot and len(items[told].values) > 1:
         items[j].drop()  # "all skin tones from fair to brown"
         item.drop()
         return

@@ -50,7 +50,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "count", ""
     if said_at(items, k - 1).split()[-1:] == ["seed"]:
         return "seed", ""
-    if said_at(items, k + 1) in ("fewer", "less") and items[k].number == int(items[k].number):
+    fewer = said_at(items, k + 1).split()[:1] in (["fewer"], ["less"]) and label_at(items, k + 1) in ("times", "word", "adverb")
+    if fewer and label_at(items, k + 2) not in ("lesion", "descriptor", "worse") and items[k].number == int(items[k].number):
         items[k + 1].become("times", str(-int(items[k].number)))
         return "figure", ""
     if _is_figure(items, k) or _is_audience(items, k):
@@ -86,7 +87,7 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
 def _is_figure(items: list[Item], k: int) -> bool:
     before = label_at(items, k - 1)
     pointed = before == "unit" and id_at(items, k - 1) in ("before", "both")
-    if before == "scale" or said_at(items, k - 1) in words("graded") or (pointed and label_at(items, k + 1) != "image"):
+    if before == "scale" or (said_at(items, k - 1) in words("graded") and not _counts_images(items, k)) or (pointed and label_at(items, k + 1) != "image"):
         return True  # "slide 5", but not "show my class two pictures"
     if before == "negate" and said_at(items, k - 1) in ("instead of", "rather than", "not"):
         return True  # "five instead of three"
@@ -285,6 +286,8 @@ def _image_noun(items: list[Item], k: int) -> None:
         return
     if before.said in words("pointing") or before.label in ("each", "target") or (before.label == "modify" and before.id in ("same", "pronoun")):
         return
+    if before.label == "times":
+        return  # "one less image"
     article = any(i.said in ("a", "an", "one", "single") for i in items[max(0, k - 4) : k])
     if item.id == "one" and not article and not any(i.label in ("rash", "request") for i in items):
         return  # "ok, mild version"

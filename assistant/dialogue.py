@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
+from itertools import compress
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -163,7 +164,7 @@ def respond(
         meant = drawn[0 if "first" in parsed.text.lower() else -1] if drawn else ()
         return history, answers.drawn(meant, trained)
     about = history.about
-    if parsed.intent == "question" and parsed.topic == "difference" and not any(patch.rash for patch in parsed.patches):
+    if parsed.intent == "question" and parsed.topic == "difference" and not any(patch.model_fields_set for patch in parsed.patches):
         about = two_last(history)
     turn, about = answers.answer(parsed, history.state.requests, about, trained)
     return history.model_copy(update={"about": about}), turn
@@ -246,7 +247,10 @@ def requested(
     try:
         frames, carried = state.offer, []
         if parsed.intent == "request":
-            frames, carried = drafted(state, parsed, history.about, keep_seed=seed is None)
+            try:
+                frames, carried = drafted(state, parsed, history.about, keep_seed=seed is None)
+            except NoFurther as end:
+                raise Ask(answers.end_of_scale(end.slot, end.value)) from None
         if parsed.seed is not None:
             frames = tuple(frame.change(seed=parsed.seed) for frame in frames)
         check(frames, parsed, trained, limit)
@@ -275,7 +279,7 @@ def requested(
         requests=tuple(requests),
         assumed=tuple(assumed),
         said=said,
-        tone=tuple(dict.fromkeys(tone for frame in frames for tone in frame.tone)) or state.tone,
+        tone=last_named(frames, parsed, state),
         draws=draws,
     )
     if frames == state.frames and tuple(requests) == state.requests:
@@ -290,6 +294,13 @@ def requested(
         reply=" ".join([understood(requests, state), *assumptions(news), *extra]),
         suggestions=after_images(requests, trained),
     )
+
+
+def last_named(frames: Sequence[Frame], parsed: ParsedTurn, state: State) -> tuple[str, ...]:
+    """Tones that later requests take over: those said last, not one that "another" took from the image before."""
+    if parsed.mode == "add" and not any(patch.tone or patch.tone_step for patch in parsed.patches):
+        return state.tone
+    return tuple(dict.fromkeys(tone for frame in frames for tone in frame.tone)) or state.tone
 
 
 def drawn_before(history: History, parsed: ParsedTurn) -> State | None:
@@ -349,20 +360,18 @@ def drafted(
     compares_already = len({request.rash for request in state.requests}) > 1 or len({r.tone for r in state.requests}) > 1
     if mode == "compare" and not named and not parsed.keeps and compares_already:
         mode = "modify"  # "now compare on the elbow"
-    if not (state.frames or state.pending or about) and all(patch.model_fields_set <= STEPS for patch in patches) and any(
-        patch.model_fields_set for patch in patches
-    ):
-        raise Ask("There is no image yet to change. Which condition would you like to see?")
+    steps = all(patch.model_fields_set <= STEPS for patch in patches) and any(patch.model_fields_set for patch in patches)
+    if steps and not (state.frames or state.pending or about or parsed.unknown):
+        waiting, _ = afresh(state, patches, Frame())
+        raise Ask("There is no image yet to change. Which condition would you like to see?", (), "rash", waiting)
     if parsed.dropped:
         bases, mode = pointed_at(state, others(state, parsed.dropped)), "modify"
     elif parsed.targets:
         bases = pointed_at(state, parsed.targets)
     elif state.frames and not state.pending and mode == "modify" and (edited := edited_in_place(state, parsed)):
         return edited, []
-    elif state.frames and not state.pending and mode == "add" and (more := of_one_condition(state, parsed)):
-        bases, patches = more
-    elif state.frames and not state.pending and mode == "modify" and (picked := selected(state, parsed)):
-        (bases, patches), mode = picked, "modify"
+    elif state.frames and not state.pending and (picked := selected(state, parsed, mode)):
+        bases, patches = picked
     elif state.pending and continues(state, patches, mode):
         bases, mode = state.pending, "modify"
     elif state.frames and not (mode == "new" and named):
@@ -375,10 +384,7 @@ def drafted(
     if mode == "add" and not parsed.keeps:  # "3 more" of one image whose tone was chosen for it
         tones = tuple({request.tone for request in state.requests})
         bases = tuple(base if base.tone or len(tones) > 1 else base.change(tone=tones) for base in bases)
-    try:
-        merged = follow_up(bases, patches)
-    except NoFurther as end:
-        raise Ask(answers.end_of_scale(end.slot, end.value)) from None
+    merged = follow_up(bases, patches)
     if mode == "add" and parsed.keeps and any(getattr(patch, slot) for patch in patches for slot in VALUE_SLOTS):
         mode = "compare"
     if mode == "add" and [f.values() for f in merged] == [f.values() for f in bases]:
@@ -414,10 +420,7 @@ def afresh(state: State, patches: Sequence[Patch], blank: Frame) -> tuple[tuple[
     frames: list[Frame] = []
     for patch in patches:
         base = frames[-1].change(count=None, each=False) if frames and not patch.rash else blank
-        try:
-            frames.append(merge(base, patch, state.tone))
-        except NoFurther as end:
-            raise Ask(answers.end_of_scale(end.slot, end.value)) from None
+        frames.append(merge(base, patch, state.tone))
     first_rash = next((frame.rash for frame in frames if frame.rash), ())
     frames = [frame if frame.rash else frame.change(rash=first_rash) for frame in frames]
     frames = with_tones_of_neighbours(frames, patches)
@@ -525,77 +528,54 @@ def others(state: State, dropped: Sequence[int]) -> tuple[int, ...]:
     return left
 
 
-def edited_in_place(state: State, parsed: ParsedTurn) -> tuple[Frame, ...]:
-    """ "make the acne severe" where acne and tinea were drawn: each patch changes the requests of its own rash.
+def pointing(state: State, patch: Patch, slots: Sequence[str]) -> tuple[list[bool], Patch]:
+    """Which requests the patch's values of ``slots`` point at, and what else it says; values not all shown point at none."""
+    shown = {slot: {getattr(r, slot) for r in state.requests} for slot in slots}
+    at = {slot: values for slot in slots if (values := set(getattr(patch, slot))) and values <= shown[slot]}
+    return [all(getattr(r, slot) in at[slot] for slot in at) for r in state.requests], patch.without(at)
 
-    Nothing when a patch names no rash of those that were drawn, or all of them.
-    """
-    if parsed.edits and parsed.selects and len(parsed.patches) == 1 and not parsed.patches[0].rash:
-        return edited_ones(state, parsed.patches[0])
-    shown = {request.rash for request in state.requests}
-    named = [set(patch.rash) for patch in parsed.patches]
-    if len(shown) < 2 or not named or not all(rashes and rashes < shown for rashes in named):
+
+def parted(hits: Sequence[bool]) -> bool:
+    """Whether some are meant and some are not: only then was something pointed at."""
+    return any(hits) and not all(hits)
+
+
+def edited_in_place(state: State, parsed: ParsedTurn) -> tuple[Frame, ...]:
+    """ "make the acne severe" where acne and tinea were drawn, "make the wrist ones severe": each patch changes what it
+    points at. Nothing when one of them points at nothing, or at all."""
+    by_rash = bool(parsed.patches) and all(patch.rash for patch in parsed.patches)
+    by_place = parsed.edits and parsed.selects and len(parsed.patches) == 1
+    found = [pointing(state, patch, ("rash",) if by_rash else ("area", "tone")) for patch in parsed.patches]
+    others_stay = parsed.edits or len(found) > 1  # "severe tinea" is about tinea alone
+    if not (by_rash or by_place) or (parsed.selects and not parsed.edits) or not all(parted(hits) for hits, _ in found):
         return ()
-    if parsed.selects and not parsed.edits:
+    if not by_rash and not found[0][1].model_fields_set:
         return ()
-    others_stay = parsed.edits or len(named) > 1  # "severe tinea" is about tinea alone
     result = []
-    for base in (frame_of(state, request) for request in state.requests):
-        for patch, rashes in zip(parsed.patches, named, strict=True):
-            if base.rash[0] in rashes:
-                rest = patch.without({"rash"})
-                base = merge(base, rest, base.tone)
-        if others_stay or base.rash[0] in named[0]:
-            result.append(base)
+    for i, request in enumerate(state.requests):
+        base = frame_of(state, request)
+        for hits, rest in found:
+            base = merge(base, rest, base.tone) if hits[i] else base
+        result += [base] if others_stay or found[0][0][i] else []
     return unique(result)
 
 
-def edited_ones(state: State, patch: Patch) -> tuple[Frame, ...]:
-    """ "make the wrist ones severe": what is shown of that site (or tone) changes, the rest stays."""
-    pointing = {}
-    for slot in ("area", "tone"):
-        values, shown = set(getattr(patch, slot)), {getattr(request, slot) for request in state.requests}
-        if values and values < shown:
-            pointing[slot] = values
-    rest = patch.without(pointing.keys())
-    if not pointing or not rest.model_fields_set:
-        return ()
-    bases = [frame_of(state, request) for request in state.requests]
-    meant = [all(set(getattr(base, slot)) <= values for slot, values in pointing.items()) for base in bases]
-    return unique([merge(base, rest, base.tone) if hit else base for base, hit in zip(bases, meant, strict=True)])
-
-
-def selected(state: State, parsed: ParsedTurn) -> tuple[tuple[Frame, ...], tuple[Patch, ...]] | None:
-    """Of what was shown, what the values point at ("just the psoriasis", "the black one", "without the psoriasis"), and the
-    patches that remain. None when they point at nothing, or at all of it: then they ask for a change."""
-    if len(parsed.patches) != 1 or len(state.requests) < 2:
+def selected(state: State, parsed: ParsedTurn, mode: str) -> tuple[tuple[Frame, ...], tuple[Patch, ...]] | None:
+    """Of what was shown, what the values point at ("just the psoriasis", "the black one", "without the psoriasis", "one more
+    of the eczema"), and the patch that remains. None when they ask for a change."""
+    if len(parsed.patches) != 1:
         return None
-    patch = parsed.patches[0]
-    said = {slot: getattr(patch, slot) for slot in VALUE_SLOTS if getattr(patch, slot)}
-    if not said and patch.excluded:
-        kept = [r for r in state.requests if all(getattr(r, s) not in values for s, values in patch.excluded.items())]
+    (patch,) = parsed.patches
+    if mode == "add" and not parsed.keeps and not patch.model_fields_set - {"rash", "count", "each"}:
+        hits, rest = pointing(state, patch, ("rash",))
+    elif mode == "modify" and patch.excluded and not any(getattr(patch, slot) for slot in VALUE_SLOTS):
+        hits = [all(getattr(r, s) not in values for s, values in patch.excluded.items()) for r in state.requests]
         rest = patch.without({"excluded"})
-    elif said and parsed.selects:
-        pointing = {s: values for s, values in said.items() if all(any(getattr(r, s) == v for r in state.requests) for v in values)}
-        kept = [r for r in state.requests if all(getattr(r, s) in values for s, values in pointing.items())]
-        rest = patch.without(pointing.keys())
+    elif mode == "modify" and parsed.selects:
+        hits, rest = pointing(state, patch, VALUE_SLOTS)
     else:
         return None
-    if not kept or len(kept) == len(state.requests):
-        return None
-    return tuple(frame_of(state, request) for request in kept), (rest,)
-
-
-def of_one_condition(state: State, parsed: ParsedTurn) -> tuple[tuple[Frame, ...], tuple[Patch, ...]] | None:
-    """ "one more of the eczema" where there are eczema and psoriasis: what was drawn of it, and the patch that remains."""
-    shown = {request.rash for request in state.requests}
-    if parsed.keeps or len(parsed.patches) != 1 or not set(parsed.patches[0].rash) < shown:
-        return None
-    patch = parsed.patches[0]
-    if not patch.rash or patch.model_fields_set - {"rash", "count", "each"}:
-        return None
-    bases = tuple(frame_of(state, request) for request in state.requests if request.rash in patch.rash)
-    return bases, (patch.without({"rash"}),)
+    return (tuple(frame_of(state, r) for r in compress(state.requests, hits)), (rest,)) if parted(hits) else None
 
 
 def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, ...]:
@@ -646,17 +626,19 @@ def distinct(frames: Sequence[Frame]) -> list[Frame]:
 
 
 def multiplied(frames: Sequence[Frame], factor: float) -> list[Frame]:
-    """``factor`` times as many images, rounded up, from the same seeds on. Raises :class:`Ask` for fewer than one."""
-    if factor < 1 and total(frames) <= len(frames):
+    """``factor`` times as many images, rounded up, from the same seeds on. Raises :class:`Ask` for fewer than one of each."""
+    if factor < 1 and total(frames) <= sum(frame.combinations() for frame in frames):
         raise Ask("One image is the fewest that I can draw." if len(frames) == 1 else "One image of each is the fewest.")
     return [frame.change(count=max(1, math.ceil(factor * total((frame,))))) for frame in frames]
 
 
 def fewer(frames: Sequence[Frame], by: int) -> list[Frame]:
-    """``by`` images fewer, shared out anew. Raises :class:`Ask` when none would be left."""
+    """``by`` images fewer, shared out anew. Raises :class:`Ask` when not one of each would be left."""
     left = total(frames) - by
     if left < 1:
         raise Ask(NOTHING_LEFT)
+    if left < sum(frame.combinations() for frame in frames):
+        raise Ask("One image of each is the fewest.")
     return shared_out([frame.change(each=False) for frame in frames], left)
 
 

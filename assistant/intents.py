@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from assistant import modes
 from assistant.items import Item, label_at, next_index, said_at
 from assistant.sentence import Sentence
 from assistant.typos import is_english
@@ -65,12 +66,12 @@ def _other_subject(s: Sentence) -> bool:
     """ "draw a cat", "write me a poem about psoriasis"; "eczema for my essay" asks for a picture."""
     for k, item in enumerate(s.items):
         moving = item.said in words("moving") and not s.named
-        if (moving or (item.label == "other_subject" and item.id == "medium")) and not _for_something(s.items, k):
+        if "rash" not in s.labels and (moving or (item.label == "other_subject" and item.id == "medium")) and not _for_something(s.items, k):
             return True
     if not (s.asks or s.valued or any(i.said in words("text_verb") for i in s.items)):
         return False
     for k, item in enumerate(s.items):
-        if item.label == "other_subject" and (item.id != "text" or _is_written(s.items, k)):
+        if item.label == "other_subject" and item.id != "medium" and (item.id != "text" or _is_written(s.items, k)):
             return True
     return False
 
@@ -138,7 +139,7 @@ def _small_talk(s: Sentence) -> tuple[str, str | None]:
         return "social", social[0].id
     if meaningful and all(i.label == "word" and i.text.isalpha() and not is_english(i.said) for i in meaningful):
         return "empty", None  # "asdfghjkl"
-    if s.has("modify", "change") and {i.label for i in meaningful} <= _VAGUE:
+    if modes.changes(s) and {i.label for i in meaningful} <= _VAGUE:
         return "request", None  # "change it"
     if not meaningful and s.labels & {"idiom", "interjection"}:
         return "social", None
@@ -177,7 +178,9 @@ def _stands_for_someone(items: list[Item], k: int) -> bool:
 
 def diagnosis(s: Sentence) -> str | None:
     """"identify" or "treatment" when someone's own skin is to be judged or healed; None otherwise."""
-    if not s.asks and "question" in s.labels and any(i.said in ("treated", "cured", "healed", "managed") for i in s.items):
+    if not s.asks and "question" in s.labels and any(
+        i.said in words("treated") and label_at(s.items, k + 1) != "rash" for k, i in enumerate(s.items)
+    ):
         return "treatment"  # "how is eczema treated?"
     cues = [(k, i) for k, i in enumerate(s.items) if i.label == "diagnosis" and (i.id != "have" or (not s.asks and _complains(s.items, k)))]
     if not cues:
@@ -220,7 +223,7 @@ def question(s: Sentence) -> str | None:
     at = s.items.index(cues[0])
     if s.asks and any(i.label == "conj" and i.id == "stop" for i in s.items[at : s.index("request")]):
         return None  # "what does it look like? show two pictures"
-    if not s.asks and cues[0].said in _AUXILIARIES and s.has("modify", "same") and s.named:
+    if not s.asks and cues[0].said in ("is", "are") and s.has("modify", "same") and "rash" in s.labels:
         return "difference"  # "is ringworm the same as athlete's foot?"
     if s.has("modify", "would", "same") or "compare" in s.labels:
         return None

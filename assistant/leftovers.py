@@ -93,4 +93,4 @@ def _place_of_its_own(items: list[Item], k: int) -> bool:
     j = k - 1
     while said_at(items, j) in ("the", "a", "an"):
         j -= 1
-    return ends and k > 0 and said_at(items, j).split()[:1] in (["on"], ["at"]) and items[k].said not in words("shown_on")
+    return ends and j < k - 1 and said_at(items, j).split()[:1] in (["on"], ["at"]) and items[k].said not in words("shown_on")

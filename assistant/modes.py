@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assistant.items import Item, label_at, said_at
 from assistant.sentence import Sentence
-from assistant.vocabulary import SLOTS
+from assistant.vocabulary import SLOTS, words
 
 
 def mode(s: Sentence) -> str:
@@ -68,14 +68,19 @@ def _with_last(s: Sentence) -> bool:
     return said_at(s.items, s.index("compare") + 1) in ("with", "to", "against", "it", "this", "that")
 
 
+def changes(s: Sentence) -> bool:
+    """Whether there is a verb of change ("change it"), unlike "keep it" and "try again"."""
+    return any(i.label == "modify" and i.id == "change" and (i.said == "back" or (i.said.split()[0] in words("vary") and not i.said.endswith(" back"))) for i in s.items)
+
+
 def open_changes(s: Sentence) -> list[str]:
     """What is to be changed without a word of into what: "change the tone" (which:tone), "change it" (which:), "another
     shade" (direction)."""
-    if s.has("add", "one") and not s.named and any(i.said in ("shade", "step", "notch") for i in s.items) and "darker" not in s.labels:
+    if s.has("add", "one") and not s.named and any(i.said in words("step") for i in s.items) and not s.labels & {"darker", "worse"}:
         return ["direction"]
     if s.valued or s.labels & {"darker", "worse", "clear", "times", "count", "seed", "undo", "image", "again"}:
         return []
-    if not s.has("modify", "change") or s.labels & {"add", "compare", "people", "descriptor", "generic_rash", "lesion"}:
+    if not changes(s) or s.has("modify", "same", "again") or s.labels & {"add", "compare", "people", "descriptor", "generic_rash", "lesion"}:
         return []
     slot = next((i.id for i in s.of("slot_noun") if i.id in SLOTS), "tone" if "skin" in s.labels else "")
     return [f"which:{slot}"]
@@ -89,7 +94,7 @@ def steps(items: list[Item]) -> int:
 def edits(s: Sentence) -> bool:
     """ "make the acne severe", "the tinea should be mild", "and the fair ones mild"; "keep" and "leave" alone change nothing."""
     passive = ("keep", "leave", "use", "try", "go with", "go for")
-    also = label_at(s.items, 0) == "conj" and any(_that_one(s.items, k) for k, i in enumerate(s.items) if i.is_value)
+    also = label_at(s.items, 0) == "conj" and any(_that_one(s.items, k) for k, i in enumerate(s.items) if i.is_value and i.label != "rash")
     return also or any(i.label == "modify" and i.id == "change" and i.said not in passive for i in s.items)
 
 

@@ -7,7 +7,7 @@ Cues are data (``vocabulary/cues.yaml``, label ``negate``): "forward" cues cover
 from __future__ import annotations
 
 from assistant.items import Item, label_at, next_index, prev_index, said_at
-from assistant.vocabulary import SLOTS
+from assistant.vocabulary import SLOTS, words
 
 #: Cues that cover one noun phrase: whatever comes after a preposition belongs to the rest of the sentence.
 _PHRASE_CUES = ("without", "instead", "rather", "except", "other", "apart", "in place", "as opposed", "aside", "excluding", "minus", "sans")
@@ -110,8 +110,11 @@ def _cover(items: list[Item], k: int) -> None:
             return
         if item.label == "range" and slot is not None and item.said in ("-", "–"):
             return  # "not on the face - on the neck"
-        if item.label in ("outside_rash", "outside_area") and item.id and slot in (None, item.label[8:]):
+        if items[k].said.split()[0] in words("remove") and item.label in ("outside_rash", "outside_area") and item.id:
             item.become(item.label[8:], item.id)  # "drop the keratosis"
+        elif item.label in ("outside_rash", "outside_area") and slot in (None, item.label[8:]):
+            slot, item.negated = item.label[8:], True  # "urticaria without angioedema on the back"
+            continue
         if item.label in ("word", "descriptor") and slot is None and items[k].said.startswith(("without", "no", "sans")) and not _value_soon(items, j):
             return  # "without scaling on the elbow"
         if item.label == "target":

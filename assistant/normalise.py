@@ -27,12 +27,13 @@ _NUMERAL = r"(?:\d+|[ivIV]{1,3})"
 _RANGE = re.compile(rf"(?<![\w-])({_NUMERAL})\s*-\s*({_NUMERAL})(?![\w-])")
 _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
-    (re.compile(r"\b\d{2,4} ?[xX×] ?\d{2,4}\b(?! ?[cm]m\b)(?: ?p(?:x|ixels?)\b)?"), " "),  # 512x512
+    (re.compile(r"\b\d{2,4} *x *\d{2,4}\b(?! images?\b)(?! ?[cm]m\b)(?: ?p(?:x|ixels?)\b)?"), " "),  # 512x512
     (re.compile(r"([a-hj-uwyz])\1{2,}"), r"\1\1"),  # undooo, soooo; not iii
     (re.compile(r"(?:^|(?<=[\s,;:.]))\d{1,2}\)(?=\s)"), " , "),  # 1) tinea, 2) psoriasis
     (re.compile(r"(?<!\w)'([^']{2,120})'(?!\w)"), r' "\1" '),
+    (re.compile(r"\bseed ?(?:[:=#]|number|no\.?|nr\.?|of|is|to)? ?(?=\d)", re.I), "seed "),
     (re.compile(r"\bbehind of\b", re.I), "behind"),
-    (re.compile(r"\b(?:kind |best |warm )?(?:regards|wishes),? [\w .]{1,40}$", re.I), " "),
+    (re.compile(r"\b(?:kind |best |warm )(?:regards|wishes)\b[\w ,.]{1,40}$", re.I), " "),
     (re.compile(r"\bfare(?=[ -](?:skin|complexion|tone))", re.I), "fair"),
     (re.compile(r"\b(\d+)[eE](\d{1,2})\b"), lambda m: m[1] + "0" * int(m[2])),  # 1e9
     (re.compile(r"\b([01]?\d|2[0-3]):[0-5]\d\b(?:\s*[ap]\.?m\b\.?)?", re.I), " "),  # 8:30

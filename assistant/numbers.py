@@ -55,8 +55,7 @@ def _number_at(items: list[Item], k: int) -> tuple[Item | None, int]:
     if item.label != "word" and item.said not in ("one", "a"):
         return None, 1
     following = items[k + 1].said if k + 1 < len(items) else ""
-    shares = sum(i.said in ("half", "rest") for i in items) > 1
-    if item.said == "half" and following == "of" and shares:
+    if item.said == "half" and following == "of" and sum(i.said in ("half", "rest") for i in items) > 1:
         return None, 1  # "half of them on fair skin and half on brown"
     if (item.said == "half" and following in ("a", "an", "of")) or (item.said == "a" and following == "half"):
         return Item("number", "", "half", 0.5), 2

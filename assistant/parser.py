@@ -152,7 +152,7 @@ class Parser:
             first=modes.first(items) if request else None,
             targets=sentence.targets,
             dropped=modes.targets(items, "dropped") if request else (),
-            plural=request and any(i.label == "count" and i.id == "noun" for i in items) and not any(i.label == "count" and i.id != "noun" for i in items),
+            plural=request and any(i.label == "count" and i.id == "noun" and i.number > 1 for i in items) and not any(i.label == "count" and i.id != "noun" for i in items),
             seed=_seed(items) if request else None,
             steps=modes.steps(items) if intent == "undo" else 1,
             returns=request and any((i.label == "modify" and i.said.endswith("back to")) or i.said in ("return to", "revert to") for i in items),
