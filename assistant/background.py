@@ -54,8 +54,9 @@ def _is_told(sentence: list[Item]) -> bool:
     """Whether a sentence tells of somebody or something, and asks for nothing: "my trainees only ever see …"."""
     asks = any(i.label == "request" and not (i.said == "see" and k and sentence[k - 1].label in _SUBJECTS) for k, i in enumerate(sentence))
     others = any(i.label in ("count", "add", "compare", "modify", "target", "social") for i in sentence)
+    verb = any(words("telling") & set(i.said.split()) for i in sentence)
     strange = [i for i in sentence if i.label == "unit" or (i.label == "word" and i.text.isalpha() and is_english(i.said))]
-    return (len(strange) > 1 or any(i.label == "people" for i in sentence)) and not asks and not others
+    return verb and (len(strange) > 1 or any(i.label == "people" for i in sentence)) and not asks and not others
 
 
 #: What stands before "see" where somebody sees.
@@ -64,7 +65,7 @@ _SUBJECTS = ("word", "people", "unit", "negate", "idiom", "adverb")
 
 def _is_asked(sentence: list[Item]) -> bool:
     asks = any(i.label == "request" or (i.label == "modify" and i.id == "change") for i in sentence)
-    return asks and not any(i.label == "add" or (i.label == "modify" and i.id == "same") for i in sentence)
+    return asks and not any(i.label == "add" or (i.label == "modify" and i.id in ("same", "now")) for i in sentence)
 
 
 def _drop_what_is_said_anew(told: list[Item], asked: list[Item]) -> None:

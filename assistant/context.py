@@ -300,7 +300,8 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
         items[j].drop()  # "every area of the face"
         item.drop()
         return
-    if item.id == "each" and any(i.label == slot and i.id and not i.negated for i in items):
+    said = [n for n, i in enumerate(items) if i.label == slot and i.id and label_at(items, prev_index(items, n)) != "negate"]
+    if item.id == "each" and said:
         items[j].drop()  # "on the back and chest, 3 images for each site"
         return
     told = next_index(items, j, ("adverb", "from", "conj"))

@@ -217,6 +217,9 @@ def question(s: Sentence) -> str | None:
         return "choice"
     if _which_ones(s):
         return "vocabulary"
+    for k, item in enumerate(s.items):
+        if item.label == "question" and item.id == "person_have" and " " not in item.said and label_at(s.items, k + 1) == "rash":
+            item.drop()  # "a common mole"
     cues = [i for k, i in enumerate(s.items) if i.label == "question" and (i.said not in _AUXILIARIES or (not s.asks and _opens(s.items, k) and not _is_order(s.items, k)))]
     if not cues or (s.asks and s.items.index(cues[0]) > s.index("request")):
         return "vocabulary" if any(c.id == "vocabulary" for c in cues) and "rash" not in s.labels else None
