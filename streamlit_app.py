@@ -23,8 +23,8 @@ from generation.job import Studio
 FIRST_SENTENCES = (
     "Generate a few images of eczema at the back of the neck on fair skin",
     "Show psoriasis on the elbow in every skin tone",
-    "Two pictures of severe acne on the face, brown skin",
-    "Compare urticaria on the forearm on fair and on black skin",
+    "Two pictures of severe acne on the back, brown skin",
+    "Compare urticaria on the thigh on fair and on olive skin",
 )
 DISCLAIMER = "All images are synthetic. They show no real patient and must not be used for diagnosis."
 #: What is kept with every turn of how it is drawn.

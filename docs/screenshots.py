@@ -22,7 +22,7 @@ SHOTS: dict[str, tuple[int, int, list[tuple[str, int]]]] = {
         [("Generate a few images of eczema at the back of the neck on fair skin", 3), ("now on black skin", 6)],
     ),
     "chat-tones": (1440, 1300, [("Show psoriasis on the elbow in every skin tone", 6)]),
-    "chat-phone": (390, 844, [("Two pictures of severe acne on the face, brown skin", 2)]),
+    "chat-phone": (390, 844, [("Two pictures of severe acne on the back, brown skin", 2)]),
 }
 
 

@@ -1,7 +1,8 @@
 """Several processes, one model: each takes a batch of its own and gradients are averaged (``torchrun --nproc-per-node N``).
 
 For many GPUs, and for a CPU whose cores are shared with other work: there two processes of one thread drew 34 images a
-second (24 a step), one process of two threads, which wait for each other at every operation, 19 to 23 (16 a step).
+second (24 a step), one process of two threads, which wait for each other at every operation, 19 to 23 (16 a step). On two
+quiet cores without bfloat16 it was the other way round: 15 and 18 a second (24 a step).
 """
 
 from __future__ import annotations

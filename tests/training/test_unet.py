@@ -172,6 +172,15 @@ def test_the_card_is_written(checkpoint, runs, tmp_path):
     assert "| unet | 30 |" in text and "- Tiny." in text
     assert (checkpoint / "every_area.jpg").exists()
 
+    before = tmp_path / "before"
+    before.mkdir()
+    (before / "training.json").write_text((checkpoint / "training.json").read_text())
+    told |= {"earlier": str(before), "runs": {"unet, again": str(runs / "unet")}}
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(told))
+    CliRunner().invoke(app, ["card", str(tmp_path / "card.yaml")], catch_exceptions=False)
+    kept = json.loads((checkpoint / "training.json").read_text())
+    assert list(kept) == ["autoencoder", "unet", "unet, again"]
+
 
 def test_a_wrong_key_in_a_recipe_is_named(tmp_path):
     text = (RECIPES / "unet.yaml").read_text().replace("lesion_weight", "lesion_wieght")
@@ -190,6 +199,7 @@ def test_a_wrong_key_in_a_recipe_is_named(tmp_path):
         ("assemble", AssembleRecipe),
         ("card", CardRecipe),
         ("continue_unet", unet.UNetRecipe),
+        ("continue_assemble", AssembleRecipe),
         ("continue_sharpen", sharpen.SharpenRecipe),
         ("gpu/autoencoder", autoencoder.AutoencoderRecipe),
         ("gpu/sharpen", sharpen.SharpenRecipe),
