@@ -112,7 +112,7 @@ def test_every_first_sentence_is_drawn_as_it_says(page):
 
     requests = [Conversation().say(sentence).requests for sentence in streamlit_app.FIRST_SENTENCES]
     assert [sum(r.count for r in some) for some in requests] == [3, 6, 2, 2]
-    assert [r.tone for r in requests[3]] == ["fair", "black"]
+    assert [r.tone for r in requests[3]] == ["fair", "olive"]
 
 
 def test_a_follow_up_and_a_suggestion_continue_the_conversation(page):
