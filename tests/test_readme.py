@@ -42,11 +42,11 @@ def test_examples_ask_for_what_they_say():
     assert list(asked.values()) == [
         [(3, "eczema", "back of the neck", "fair", None)],
         [(1, "psoriasis", "elbow", tone, None) for tone in tones],
-        [(2, "acne", "face", "brown", "severe")],
-        [(1, "urticaria", "forearm", tone, None) for tone in ("fair", "black")],
+        [(2, "acne", "back", "brown", "severe")],
+        [(1, "urticaria", "thigh", tone, None) for tone in ("fair", "olive")],
         [(6, "tinea", "foot", "black", None)],
         [(3, rash, "back of the hand", "brown", None) for rash in ("vitiligo", "tinea")],
-        [(1, "urticaria", "forearm", "olive", "mild")],
+        [(1, "urticaria", "back", "olive", "mild")],
     ]
 
 
