@@ -16,6 +16,8 @@ from assistant.vocabulary import vocabulary
 
 CALLED = {"rash": "condition", "area": "body site", "tone": "skin tone", "number": "number of lesions"}
 PLURAL = {"rash": "conditions", "area": "body sites", "tone": "skin tones", "severity": "severities", "size": "sizes", "number": "numbers of lesions"}
+#: What follows a value when it is offered: "black skin", "large lesions".
+NOUNS = {"tone": " skin", "size": " lesions", "number": " lesions"}
 #: Said wherever the assistant introduces itself.
 SYNTHETIC = "The images are synthetic and not for diagnosis."
 
@@ -132,7 +134,8 @@ def slot_of_problem(problem: str) -> str:
 
 def problem(code: str, frame: Frame, trained: Trained | None) -> Reply:
     if code in PROBLEMS:
-        suggestions = {"c": ["1 image", "3 images"], "d": ["Darker", "Lighter"]}.get(code[0]) or for_newcomers(trained)
+        suggestions = ["Darker", "Lighter"] if code == "direction" else for_newcomers(trained)
+        suggestions = ["1 image", "3 images"] if code.startswith("count") else suggestions
         return PROBLEMS[code].format(limit=MAX_IMAGES_PER_TURN), suggestions
     slot = slot_of_problem(code)
     if code.startswith("which:"):
@@ -142,7 +145,7 @@ def problem(code: str, frame: Frame, trained: Trained | None) -> Reply:
     if slot:
         said = getattr(frame, slot)
         lead = f"That names {PLURAL[slot]} that contradict each other{f', {listed(said)}' if len(said) > 1 else ''}."
-        noun = {"tone": " skin", "size": " lesions", "number": " lesions"}.get(slot, "")
+        noun = NOUNS.get(slot, "")
         values = naming(trained) if slot == "rash" else known(slot, trained)[-MANY:]
         return f"{lead} Which one do you mean?", [f"{value}{noun}".capitalize() for value in values]
     return "I could not make sense of that. Please say it in other words.", for_newcomers(trained)
@@ -153,7 +156,7 @@ def which_value(slot: str, frame: Frame, trained: Trained | None) -> Reply:
     if not slot:
         what = listed(CALLED.get(s, s) for s in VALUE_SLOTS[:4])
         return f"What shall I change? I can vary {what}.", ["On black skin", "More severe", "On the elbow"]
-    noun = {"tone": " skin", "size": " lesions", "number": " lesions"}.get(slot, "")
+    noun = NOUNS.get(slot, "")
     if slot == "area":
         values = [place(area) for area in (notes()[frame.rash[0]].areas if frame.rash else known("area", trained))]
     else:
@@ -265,11 +268,9 @@ def question(
         return Turn(act="clarify", reply=reply, suggestions=suggestions), about
     if parsed.topic == "limit":
         return Turn(act="answer", reply=LIMIT, suggestions=after_images(requests, trained)), about
-    if parsed.topic == "name" and "icd" in parsed.text.lower() and (meant := said["rash"] or about or [r.rash for r in requests]):
-        reply = " ".join(code_of(rash) for rash in dict.fromkeys(meant))
-        return Turn(act="answer", reply=reply, suggestions=after_images(requests, trained)), about
     if parsed.topic == "name" and (meant := said["rash"] or about or [request.rash for request in requests]):
-        reply = " ".join(names_of(rash) for rash in dict.fromkeys(meant))
+        tell = code_of if "icd" in parsed.text.lower() else names_of
+        reply = " ".join(tell(rash) for rash in dict.fromkeys(meant))
         return Turn(act="answer", reply=reply, suggestions=after_images(requests, trained)), about
     if parsed.topic == "vocabulary" and not said["rash"]:
         return Turn(act="answer", reply=vocabulary_of(trained, parsed.text), suggestions=for_newcomers(trained)), about

@@ -74,8 +74,9 @@ def write(
 ) -> Path:
     """``README.md`` of the checkpoint in ``folder``, with its sheets; ``runs`` maps a part's name to its run folder.
 
-    ``earlier`` is the checkpoint that the runs went on from, whose ``training.json`` tells of the runs before. ``data`` are the commands that made the training set; ``limits`` what an honest eye sees; ``at`` the area of the first
-    sheet and the rash and tone of the second.
+    ``earlier`` is the checkpoint that the runs went on from, whose ``training.json`` tells of the runs before. ``data`` are
+    the commands that made the training set; ``limits`` what an honest eye sees; ``at`` the area of the first sheet and the
+    rash and tone of the second.
     """
     generator = Generator.load(folder)
     draw_sheets(generator, folder, *at)
