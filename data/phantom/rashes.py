@@ -278,10 +278,11 @@ def urticaria(patch: Patch) -> Lesions:
     pale = inside(distance / 0.66, 0.12)
     out = Lesions.none(len(patch.points))
     out.blood = flare * (0.75 + 0.20 * patch.grade) + 0.30 * wheal - 0.75 * pale * wheal
-    # oedema blanches and stretches the skin: on dark skin, where the flare hides, this and the relief show the wheal
-    out.pigment = patch.dark * (0.35 * flare - 0.75 * wheal)
-    out.height = radii[index] * (0.07 * wheal + 0.05 * pale)
-    out.gloss = 0.08 * wheal
+    # on dark skin the flare hides: the wheal is skin-coloured, its relief and its taut shine show it (RCP Clinical Medicine 23/1)
+    out.pigment = patch.dark * (0.45 * flare - 0.55 * wheal)
+    out.blood *= 1 - 0.35 * patch.dark
+    out.height = radii[index] * (0.07 * wheal + 0.05 * pale) * (1 + 0.9 * patch.dark)
+    out.gloss = (0.08 + 0.12 * patch.dark) * wheal
     out.mask = np.clip(wheal, 0, 1)
     return out
 
@@ -343,18 +344,19 @@ def seborrheic_keratosis(patch: Patch) -> Lesions:
     """Stuck-on, waxy or warty brown plaque with a sharp edge, furrows and horn cysts."""
     count = 1 if patch.number != "multiple" else int(patch.rng.integers(4, 9))
     unit = patch.scale_in_view
-    radii = unit * patch.rng.uniform(0.0070, 0.0105, count)
-    centres = patch.places(count, apart=0.20 * patch.frame)
-    distance, _ = nearest_lesion(patch.points, centres, radii[: len(centres)], 0.10 * patch.noise(180 / unit, 3))
+    radii = unit * patch.rng.uniform(0.0095, 0.0135, count)
+    centres = patch.places(count, apart=0.26 * patch.frame)
+    distance, _ = nearest_lesion(patch.points, centres, radii[: len(centres)], 0.10 * patch.noise(140 / unit, 3))
     body = inside(distance, 0.035)
-    near, second, value = cells(patch.points, 420 / unit, patch.seed())
+    near, second, value = cells(patch.points, 300 / unit, patch.seed())
     warty = np.clip((second - near) * 2, 0, 1)
     plugs = (near < 0.28) & (value < 0.16)
     pearls = (near < 0.30) & (value > 0.88)
     out = Lesions.none(len(patch.points))
-    out.pigment = body * (2.0 + 1.5 * patch.dark + 1.5 * (1 - warty) + 0.4 * patch.noise(300 / unit, 3) + 5 * plugs)
-    out.height = body * unit * (0.0013 + 0.0008 * warty)
-    out.scale = body * (0.05 + 0.16 * np.clip(patch.noise(500, 2), 0, 1) + 0.5 * pearls) * (1 - 0.6 * patch.dark)
-    out.gloss = 0.16 * body
+    out.pigment = body * (2.0 - 0.3 * patch.dark + 1.8 * (1 - warty) + 0.4 * patch.noise(300 / unit, 3) + 5 * plugs)
+    out.blood = 0.22 * body
+    out.height = body * unit * (0.0013 + 0.0010 * warty)
+    out.scale = body * (0.05 + 0.12 * np.clip(patch.noise(500, 2), 0, 1) + 0.5 * pearls) * (1 - 0.7 * patch.dark)
+    out.gloss = (0.16 - 0.08 * patch.dark) * body
     out.mask = body
     return out
