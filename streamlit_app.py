@@ -191,10 +191,12 @@ def choices() -> None:
         st.error(plain(problem))
     left, right = st.columns(2)
     left.number_input("Steps", 1, 1000, key="steps", placeholder=f"{card.steps}", help="More steps take longer.")
+    if (st.session_state.get("guidance_scale") or 0) > card.guidance_most:  # left from another model
+        st.session_state.guidance_scale = card.guidance_most
     right.number_input(
         "Guidance",
         0.0,
-        30.0,
+        card.guidance_most,
         key="guidance_scale",
         placeholder=f"{card.guidance_scale:g}",
         help="How closely the words are followed.",

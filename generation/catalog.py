@@ -52,9 +52,11 @@ class Card(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str | None = None
-    #: Default sampling; ``guidance_scale`` 1 means no classifier-free guidance (as for a distilled student).
+    #: Default sampling; ``guidance_scale`` 1 means no guidance.
     steps: int = Field(default=25, ge=1, le=1000)
     guidance_scale: float = Field(default=7.5, ge=0, le=30)
+    #: The largest scale that may be asked for: a U-Net that is told the scale knows those that it learnt.
+    guidance_most: float = Field(default=30.0, ge=1, le=30)
     #: φ of Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed", section 3.4; 0 is off.
     guidance_rescale: float = Field(default=0.0, ge=0, le=1)
     #: Side of the square image in pixels; None: what the U-Net's own config says.

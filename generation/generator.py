@@ -113,7 +113,7 @@ class Generator:
             batch_size=1 if batch_size is None else batch_size,
             resolution=self.resolution,
         )
-        sampling.check(chosen, self._pipeline)
+        sampling.check(chosen, self._pipeline, self.card.guidance_most)
         return chosen
 
     def record(self, request: ImageRequest, index: int, sampling: Sampling) -> dict[str, Any]:

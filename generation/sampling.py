@@ -24,7 +24,8 @@ class Sampling:
     """How a picture is drawn, next to what is on it."""
 
     steps: int
-    #: Classifier-free guidance (Ho and Salimans 2022); 1 or less is without, at half the cost.
+    #: Classifier-free guidance (Ho and Salimans 2022); 1 or less is without, at half the cost unless the U-Net is told the
+    #: scale (Meng et al. 2023) and evaluates once whatever it is.
     guidance_scale: float
     guidance_rescale: float
     #: Size of a micro-batch; part of the record, since other sizes change the last bits.
@@ -40,13 +41,13 @@ class Stopped(Exception):
     """Raised inside the pipeline to leave it between two steps."""
 
 
-def check(sampling: Sampling, pipeline: StableDiffusionPipeline) -> None:
+def check(sampling: Sampling, pipeline: StableDiffusionPipeline, guidance_most: float) -> None:
     """Raises `SamplingError` for settings that this pipeline cannot run with."""
     most = pipeline.scheduler.config.num_train_timesteps
     if not 1 <= sampling.steps <= most:
         raise SamplingError(f"The number of steps is {sampling.steps}; it must be from 1 to {most}.")
-    if not 0 <= sampling.guidance_scale <= 30:
-        raise SamplingError(f"The guidance is {sampling.guidance_scale:g}; it must be from 0 to 30.")
+    if not 0 <= sampling.guidance_scale <= guidance_most:
+        raise SamplingError(f"The guidance is {sampling.guidance_scale:g}; it must be from 0 to {guidance_most:g}.")
     if not 1 <= sampling.batch_size <= 256:
         raise SamplingError(f"The batch size is {sampling.batch_size}; it must be from 1 to 256.")
 
@@ -89,7 +90,7 @@ def draw_batch(
             [caption] * len(seeds),
             generator=generators,
             num_inference_steps=sampling.steps,
-            guidance_scale=sampling.guidance_scale,
+            guidance_scale=max(1.0, sampling.guidance_scale),  # below 1 there is none either; a told U-Net starts at 1
             guidance_rescale=sampling.guidance_rescale,
             height=sampling.resolution,
             width=sampling.resolution,

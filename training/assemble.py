@@ -33,6 +33,8 @@ class AssembleRecipe(Strict):
     steps: int = Field(default=20, ge=1)
     guidance_scale: float = 3.0
     guidance_rescale: float = 0.0
+    #: The largest scale that the U-Net learnt, where it is told one; None: as large as anyone likes.
+    guidance_most: float | None = None
     license: str = "CC0-1.0"
     #: Larger weight files are split, so that every file fits where large ones are not taken.
     max_shard_size: str = "15MB"
@@ -55,6 +57,7 @@ def assemble(recipe: AssembleRecipe) -> Path:
         steps=recipe.steps,
         guidance_scale=recipe.guidance_scale,
         guidance_rescale=recipe.guidance_rescale,
+        guidance_most=recipe.guidance_most or Card().guidance_most,
         resolution=autoencoder.config.sample_size,
         trained=vocabulary_of(records),
         license=recipe.license,

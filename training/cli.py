@@ -42,7 +42,7 @@ app = typer.Typer(
     add_completion=False,
     help="""Train the parts of a checkpoint from scratch, then put them together.
 
-    In this order: autoencoder, clip, unet, assemble. Each takes a recipe, a file in training/recipes/ or your own, and a
+    In this order: autoencoder, clip, unet, guidance, assemble. Each takes a recipe, a file in training/recipes/ or your own, and a
     time budget; stopped with Ctrl-C or killed, the same command goes on from the last checkpoint.""",
 )
 
@@ -99,6 +99,14 @@ def unet(recipe: Recipe = RECIPES / "unet.yaml", minutes: Minutes = None, device
     from training.unet import UNetRecipe, train
 
     train(read_recipe(recipe, UNetRecipe, minutes, device))
+
+
+@app.command()
+def guidance(recipe: Recipe = RECIPES / "guidance.yaml", minutes: Minutes = None, device: Device = None) -> None:
+    """A finished U-Net → one that is told the guidance scale and needs one evaluation a step in place of two."""
+    from training.guidance import GuidanceRecipe, train
+
+    train(read_recipe(recipe, GuidanceRecipe, minutes, device))
 
 
 @app.command()

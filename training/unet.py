@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,7 @@ from training import parallel, plots
 from training.autoencoder import Source, gather
 from training.clip import tokens
 from training.dataset import Images, Record, fingerprint
+from training.guided import plain
 from training.norm import quicken
 from training.patches import BASIS, Basis
 from training.precision import mixed
@@ -59,8 +61,9 @@ class Emphasis(Strict):
     share: float = Field(default=0.0, ge=0, lt=1)
 
 
-class UNetRecipe(Strict):
-    kind: Literal["unet"]
+class LatentRecipe(Strict):
+    """What every training on latents and captions is told."""
+
     run: Path
     #: Runs of the autoencoder (its decoder may still be learning) and of a finished CLIP, or a checkpoint that has both.
     autoencoder: Path
@@ -68,19 +71,23 @@ class UNetRecipe(Strict):
     data: tuple[Source, ...]
     device: str = "auto"
     schedule: Schedule
-    net: Net = Net()
-    #: A checkpoint in diffusers' pipeline layout whose U-Net to go on from, in place of a new ``net``.
-    start: Path | None = None
     #: A latent place that is all lesion counts 1 + this.
     lesion_weight: float = Field(default=3.0, ge=0)
-    #: Share of captions replaced by the empty one, for classifier-free guidance.
-    caption_dropout: float = Field(default=0.1, ge=0, le=1)
     #: Timesteps that get ``share`` of the draws on top of their uniform part: where sites and outlines are decided.
     emphasis: Emphasis = Emphasis()
     #: Captions drawn at every checkpoint, with this many steps and this guidance.
     show: tuple[str, ...] = ()
     steps: int = Field(default=20, ge=1)
     guidance_scale: float = 3.0
+
+
+class UNetRecipe(LatentRecipe):
+    kind: Literal["unet"]
+    net: Net = Net()
+    #: A checkpoint in diffusers' pipeline layout whose U-Net to go on from, in place of a new ``net``.
+    start: Path | None = None
+    #: Share of captions replaced by the empty one, for classifier-free guidance.
+    caption_dropout: float = Field(default=0.1, ge=0, le=1)
 
 
 def noise_scheduler() -> DDPMScheduler:
@@ -101,62 +108,100 @@ def noise_scheduler() -> DDPMScheduler:
     )
 
 
+@dataclass
+class Batch:
+    """Noisy latents (N, C, h, w) at ``times`` (N,), the velocity that made them, captions' outputs (N, tokens, width)."""
+
+    noisy: torch.Tensor
+    velocity: torch.Tensor
+    times: torch.Tensor
+    text: torch.Tensor
+    #: (N, 1, h, w) what each place counts.
+    weight: torch.Tensor
+
+    def loss(self, out: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return ((out.float() - target).square() * self.weight).mean() / self.weight.mean()
+
+
+class Material:
+    """Cached latents and captions of a recipe, from which batches are drawn; and pictures of what was learnt."""
+
+    def __init__(self, recipe: LatentRecipe, device: torch.device) -> None:
+        self.recipe, self.device = recipe, device
+        autoencoder = load(AutoencoderKL, recipe.autoencoder, "vae").to(device)
+        self.text_encoder, self.tokenizer = text_tower(recipe.clip)
+        self.records, weights = gather(recipe.data)
+        named = np.array([bool(record.text) for record in self.records])
+        learn = np.array([record.split == "train" for record in self.records]) & named
+        cache = Latents(recipe.run / "latents", autoencoder, recipe.autoencoder / BASIS)
+        with parallel.one_after_another():
+            self.latents, self.lesion = cache.of(self.records)
+        captions = sorted({"", *(record.text for record in self.records)})
+        number = {caption: i for i, caption in enumerate(captions)}
+        self.empty = number[""]
+        self.caption = np.array([number[record.text] for record in self.records])
+        self.embeddings = encode_captions(self.text_encoder.to(device), self.tokenizer, captions)
+        self.chances = np.where(learn, weights, 0) / weights[learn].sum()
+        self.held_out = np.flatnonzero(~learn & named)[:128]
+        self.alphas = noise_scheduler().alphas_cumprod
+
+    def text(self, captions: np.ndarray) -> torch.Tensor:
+        return self.embeddings[captions].to(self.device).float()
+
+    def batch(self, random: StepRandom, dropout: float = 0.0) -> Batch:
+        """A training batch, ``dropout`` of its captions replaced by the empty one."""
+        rows = random.numpy.choice(len(self.records), self.recipe.schedule.batch, p=self.chances)
+        captions = np.where(random.numpy.random(len(rows)) < dropout, self.empty, self.caption[rows])
+        return self._batch(rows, captions, random, self.recipe.emphasis)
+
+    def held_out_batch(self) -> Batch | None:
+        """The same held-out pictures, noise and uniform times whenever it is asked for; None where nothing is held out."""
+        rows = self.held_out
+        return self._batch(rows, self.caption[rows], StepRandom(0, 0), None) if len(rows) else None
+
+    def _batch(self, rows: np.ndarray, captions: np.ndarray, random: StepRandom, emphasis: Emphasis | None) -> Batch:
+        times = stratified_times(len(rows), len(self.alphas), random.torch, emphasis)
+        noise = torch.randn(len(rows), *self.latents.shape[1:], generator=random.torch)
+        noisy, target = velocity(self.latents[rows].float(), noise, self.alphas[times])
+        weight = 1 + self.recipe.lesion_weight * self.lesion[rows].float()
+        noisy = noisy.to(self.device, memory_format=torch.channels_last)
+        device = self.device
+        return Batch(noisy, target.to(device), times.to(device), self.text(captions), weight.to(device))
+
+    def show(self, model: UNet2DConditionModel, picture: Path) -> None:
+        """Draw the recipe's captions, with the newest decoder."""
+        if self.recipe.show:
+            newest = load(AutoencoderKL, self.recipe.autoencoder, "vae").to(self.device)
+            pipe = pipeline(model, newest, self.text_encoder, self.tokenizer)
+            draw(pipe, self.recipe.show, self.recipe.steps, self.recipe.guidance_scale, picture)
+
+
 def train(recipe: UNetRecipe) -> Run:
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.schedule.seed)
-    autoencoder = load(AutoencoderKL, recipe.autoencoder, "vae").to(device)
-    text_encoder, tokenizer = text_tower(recipe.clip)
-    records, weights = gather(recipe.data)
-    named = np.array([bool(record.text) for record in records])
-    learn = np.array([record.split == "train" for record in records]) & named
-    cache = Latents(recipe.run / "latents", autoencoder, recipe.autoencoder / BASIS)
-    with parallel.one_after_another():
-        latents, lesion = cache.of(records)
-    captions = sorted({"", *(record.text for record in records)})
-    number = {caption: i for i, caption in enumerate(captions)}
-    caption = np.array([number[record.text] for record in records])
-    embeddings = encode_captions(text_encoder.to(device), tokenizer, captions)
-
-    chances = np.where(learn, weights, 0) / weights[learn].sum()
-    held_out = np.flatnonzero(~learn & named)[:128]
+    material = Material(recipe, device)
     if recipe.start is None:
-        model = recipe.net.build(latents.shape[1], latents.shape[2], embeddings.shape[2])
+        _, channels, side, _ = material.latents.shape
+        model = recipe.net.build(channels, side, material.embeddings.shape[2])
     else:
-        model = load(UNet2DConditionModel, recipe.start, "unet").train().requires_grad_(True)
+        model = plain(load(UNet2DConditionModel, recipe.start, "unet")).train().requires_grad_(True)
     model = quicken(model).to(device, memory_format=torch.channels_last)
     model.save_config(recipe.run / "model")
-    alphas = noise_scheduler().alphas_cumprod
-    run = Run(recipe.run, recipe, recipe.schedule, model, fingerprint(records))
+    run = Run(recipe.run, recipe, recipe.schedule, model, fingerprint(material.records))
 
-    def batch_loss(rows: np.ndarray, text: np.ndarray, times: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        clean = latents[rows].float()
-        noisy, target = velocity(clean, noise, alphas[times])
-        noisy = noisy.to(device, memory_format=torch.channels_last)
+    def loss_of(batch: Batch) -> torch.Tensor:
         with mixed(device):
-            out = model(noisy, times.to(device), embeddings[text].to(device).float()).sample
-        weight = 1 + recipe.lesion_weight * lesion[rows].float().to(device)
-        return ((out.float() - target.to(device)).square() * weight).mean() / weight.mean()
+            out = model(batch.noisy, batch.times, batch.text).sample
+        return batch.loss(out, batch.velocity)
 
     def loss(step: int, random: StepRandom) -> dict[str, torch.Tensor]:
-        rows = random.numpy.choice(len(records), recipe.schedule.batch, p=chances)
-        text = np.where(random.numpy.random(len(rows)) < recipe.caption_dropout, number[""], caption[rows])
-        times = stratified_times(len(rows), len(alphas), random.torch, recipe.emphasis)
-        noise = torch.randn(len(rows), *latents.shape[1:], generator=random.torch)
-        return {"loss": batch_loss(rows, text, times, noise)}
+        return {"loss": loss_of(material.batch(random, recipe.caption_dropout))}
 
     @torch.no_grad()
     def validate(picture: Path) -> dict[str, float]:
-        random = StepRandom(0, 0)
-        figures = {}
-        if len(held_out):
-            times = stratified_times(len(held_out), len(alphas), random.torch)
-            noise = torch.randn(len(held_out), *latents.shape[1:], generator=random.torch)
-            figures["loss_held_out"] = batch_loss(held_out, caption[held_out], times, noise).item()
-        if recipe.show:
-            newest = load(AutoencoderKL, recipe.autoencoder, "vae").to(device)
-            pipe = pipeline(model, newest, text_encoder, tokenizer)
-            draw(pipe, recipe.show, recipe.steps, recipe.guidance_scale, picture)
-        return figures
+        material.show(model, picture)
+        held_out = material.held_out_batch()
+        return {} if held_out is None else {"loss_held_out": loss_of(held_out).item()}
 
     run.fit(loss, validate)
     return run
@@ -242,7 +287,6 @@ class Latents:
         torch.save({"latents": torch.cat(latents), "lesion": torch.stack(lesion).half()}, path.with_suffix(".pt"))
         path.write_text(json.dumps([str(record.path) for record in records]))
         return path
-
 
     def _latent(self, pixels: torch.Tensor) -> torch.Tensor:
         if self.basis is not None:

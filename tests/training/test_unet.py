@@ -14,36 +14,10 @@ from training import autoencoder, clip, sharpen, unet
 from training.assemble import AssembleRecipe, assemble
 from training.cli import RECIPES, CardRecipe, app, read_recipe
 from training.dataset import read_folder
+from training.guidance import GuidanceRecipe
 from training.run import load_averaged
 
 SHORT = {"minutes": 5, "batch": 4, "lr": 0.002, "warmup_steps": 2, "ema": 0.5}
-
-
-@pytest.fixture(scope="module")
-def runs(labelled, tmp_path_factory):
-    """Finished tiny runs of every kind."""
-    root = tmp_path_factory.mktemp("runs")
-    common = {"data": [{"path": labelled}], "device": "cpu"}
-    shape = {"block_out_channels": (8, 16, 24), "latent_channels": 4, "norm_num_groups": 2, "image_size": 64}
-    fitted = {"kind": "autoencoder", "run": root / "autoencoder", "architecture": shape, "crop": 32}
-    recipe = autoencoder.AutoencoderRecipe(**common, **fitted, schedule={**SHORT, "max_steps": 60})
-    autoencoder.train(recipe)
-    towers = {"text_width": 64, "text_layers": 1, "image_width": 64, "image_layers": 1, "image_size": 32}
-    recipe = clip.ClipRecipe(**common, kind="clip", run=root / "clip", towers=towers, schedule={**SHORT, "max_steps": 2})
-    clip.train(recipe)
-    parts = {"autoencoder": root / "autoencoder", "clip": root / "clip"}
-    net = {"block_out_channels": (16, 32, 32), "heads": (1, 1, 1), "norm_num_groups": 8}
-    show = {"show": ["acne type of rash at the face area on a fair skin"], "steps": 2}
-    recipe = unet.UNetRecipe(
-        **common, **parts, **show, kind="unet", run=root / "unet", net=net, schedule={**SHORT, "max_steps": 30}
-    )
-    unet.train(recipe)
-    recipe = sharpen.SharpenRecipe(
-        **common, kind="sharpen", run=root / "sharpen", autoencoder=parts["autoencoder"], crop=32,
-        schedule={**SHORT, "lr": 0.0005, "optimizer": "adamw", "max_steps": 3},
-    )  # fmt: skip
-    sharpen.train(recipe)
-    return root
 
 
 def rows(run):
@@ -196,6 +170,7 @@ def test_a_wrong_key_in_a_recipe_is_named(tmp_path):
         ("sharpen", sharpen.SharpenRecipe),
         ("clip", clip.ClipRecipe),
         ("unet", unet.UNetRecipe),
+        ("guidance", GuidanceRecipe),
         ("assemble", AssembleRecipe),
         ("card", CardRecipe),
         ("continue_unet", unet.UNetRecipe),

@@ -1,0 +1,40 @@
+"""U-Nets that are told the guidance scale, as diffusers' ``time_cond_proj_dim`` has it, and their return to plain ones."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+
+
+def embedded(scale: torch.Tensor, width: int) -> torch.Tensor:
+    """Guidance scales (N,) as the pipeline gives them to its U-Net, (N, width)."""
+    return StableDiffusionPipeline.get_guidance_scale_embedding(None, scale.cpu() - 1, width).to(scale.device)
+
+
+def student_of(teacher: UNet2DConditionModel, width: int) -> UNet2DConditionModel:
+    """A copy of ``teacher`` that takes a scale and, for now, does not heed it."""
+    student = _like(teacher, width)
+    student.load_state_dict(teacher.state_dict(), strict=False)
+    torch.nn.init.zeros_(student.time_embedding.cond_proj.weight)
+    return student
+
+
+@torch.no_grad()
+def plain(unet: UNet2DConditionModel) -> UNet2DConditionModel:
+    """The U-Net at scale 1 without that input, to be trained on; one that never had it is given back as it is."""
+    width = unet.config.time_cond_proj_dim
+    if width is None:
+        return unet
+    state = unet.state_dict()
+    constant = state.pop("time_embedding.cond_proj.weight") @ embedded(torch.ones(1), width)[0]
+    bias = "time_embedding.linear_1.bias"
+    state[bias] = state[bias] + state["time_embedding.linear_1.weight"] @ constant
+    folded = _like(unet, None)
+    folded.load_state_dict(state)
+    return folded
+
+
+def _like(unet: UNet2DConditionModel, width: int | None) -> UNet2DConditionModel:
+    # "_use_default_values" names the settings that from_config would set back
+    kept = {name: value for name, value in unet.config.items() if name != "_use_default_values"}
+    return UNet2DConditionModel.from_config({**kept, "time_cond_proj_dim": width})
