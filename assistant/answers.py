@@ -184,7 +184,7 @@ def answer(
         reply = UNREADABLE if parsed.text.strip() else f"Nothing was typed. {UNREADABLE.split('. ', 1)[1]}"
         return Turn(act="clarify", reply=reply, suggestions=suggestions), about
     if parsed.intent in REFUSALS:
-        reply = UNCLEAR if parsed.topic == "unclear" else REFUSALS[parsed.intent]
+        reply = {"unclear": UNCLEAR, "fixed": FIXED}.get(parsed.topic or "") or REFUSALS[parsed.intent]
         named = tuple(rash for patch in parsed.patches for rash in patch.rash) if parsed.intent == "diagnosis" else ()
         return Turn(act="refuse", reply=reply, suggestions=suggestions, ignored=list(parsed.ignored)), named or about
     if parsed.intent == "social":
@@ -200,6 +200,11 @@ NOT_REAL = "No image shows a real patient; what a model has learned from is writ
 UNCLEAR = (
     "I did not understand that. I draw synthetic images of skin conditions, and what I can vary is the condition, the body "
     "site, the skin tone, the severity, and the size and number of lesions."
+)
+#: Of camera, light, colour and style.
+FIXED = (
+    "Camera, light, colour and style I cannot change. What I can vary is the condition, the body site, the skin tone, the "
+    "severity, and the size and number of lesions."
 )
 UNREADABLE = "I could not make sense of that. Type what you would like to see, for instance “eczema on fair skin”."
 REFUSALS = {
@@ -282,8 +287,11 @@ def question(
     if parsed.topic == "difference" and len(said["rash"]) == 1:
         named = [*meant[-1:], *said["rash"]]  # "how does that differ from tinea?"
     rashes = list(dict.fromkeys(named))[:3]
+    topic = parsed.topic
+    if topic == "difference" and len(rashes) == 1 and len({request.tone for request in requests}) > 1:
+        topic = "tone"  # what differs is the skin, as drawn
     if rashes:
-        return conditions(rashes, parsed.topic, said["tone"], trained), tuple(rashes)
+        return conditions(rashes, topic, said["tone"], trained), tuple(rashes)
     if said["area"]:
         return seen_at(said["area"][0], trained), about
     if said["tone"]:

@@ -597,8 +597,20 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, 
             merged = fewer(merged, -patch.count_step)
         if patch.count is not None and not patch.each and len(merged) > 1:
             merged = shared_out(merged, patch.count)
+        if not patch.mentions("count"):
+            merged = as_many_each(bases, merged)
         result += merged
     return tuple(result)
+
+
+def as_many_each(bases: Sequence[Frame], merged: Sequence[Frame]) -> list[Frame]:
+    """Three images on fair skin, then "on brown and black": three on each, as far as a turn goes."""
+    grown = []
+    for base, frame in zip(bases, merged, strict=True):
+        before, now = base.combinations(), frame.combinations()
+        counts = frame.count is not None and frame.count == base.count and not frame.each
+        grown.append(frame.change(count=frame.count // before * now) if counts and frame.count >= before and now > before else frame)
+    return grown if total(grown) <= MAX_IMAGES_PER_TURN else list(merged)
 
 
 def of_those_there(patch: Patch, bases: Sequence[Frame]) -> Patch:

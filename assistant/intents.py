@@ -128,7 +128,7 @@ def _small_talk(s: Sentence) -> tuple[str, str | None]:
     meaningful = [i for i in s.items if i.label not in _EMPTY]
     social = sorted(s.of("social"), key=lambda i: _SOCIAL.index(i.id))
     if s.asks and s.strange:
-        return "off_topic", None
+        return "off_topic", "fixed" if any(i.said in words("fixed") for i in s.items) else None
     if social and not s.strange:
         return "social", social[0].id
     if "interjection" in s.labels or [i.said for i in meaningful] in (["no"], ["don't"], ["dont"], ["do not"]):
@@ -143,6 +143,8 @@ def _small_talk(s: Sentence) -> tuple[str, str | None]:
         return "request", None  # "change it"
     if not meaningful and s.labels & {"idiom", "interjection"}:
         return "social", None
+    if any(i.said in words("fixed") for i in s.items):
+        return "off_topic", "fixed"  # "zoom in", "brighter lighting please"
     return "off_topic", None if s.asks or "question" in s.labels or len(s.of("word")) > 2 else "unclear"
 
 
@@ -277,7 +279,7 @@ def _has_subject(s: Sentence, cues: list[Item], topic: str) -> bool:
         return True
     if any(i.said in words("sign") for i in s.items):
         return True  # "how come the redness is less visible?"
-    if topic in ("cause", "contagion", "person_have", "site") and not s.strange:
+    if topic in ("cause", "contagion", "person_have", "site", "difference") and not s.strange:
         return True  # "what's the usual cause?"
     last = "modify" in s.labels or any(w in ("it", "they") for i in s.items for w in i.said.split())
     return last and topic not in ("appearance", "definition")
