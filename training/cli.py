@@ -133,7 +133,7 @@ def everything(
     minutes: Annotated[float, typer.Option(min=0.01, help="Training time in all; drawing the phantoms comes on top.")] = 240,
     phantoms: Annotated[int, typer.Option(min=1, help="Images to draw and learn from.")] = 30_000,
     root: Annotated[Path, typer.Option("--runs", help="Folder for data, runs and the finished checkpoint.")] = Path("runs/all"),
-    recipes: Annotated[Path, typer.Option(help="Folder with autoencoder, sharpen, clip, unet and assemble .yaml.")] = RECIPES,
+    recipes: Annotated[Path, typer.Option(help="Folder with autoencoder, sharpen, clip, unet, guidance and assemble .yaml.")] = RECIPES,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     also: Annotated[list[Path] | None, typer.Option(help="A further data folder, drawn a third as often; repeatable.")] = None,
     start: Annotated[Path | None, typer.Option(help="A checkpoint to go on from, such as generation/embedded.")] = None,

@@ -12,17 +12,20 @@ from training.autoencoder import train as train_autoencoder
 from training.card import draw_sheets
 from training.clip import ClipRecipe
 from training.clip import train as train_clip
+from training.guidance import GuidanceRecipe
+from training.guidance import train as train_guidance
 from training.sharpen import SharpenRecipe
 from training.sharpen import train as train_sharpen
 from training.unet import UNetRecipe
 from training.unet import train as train_unet
 
 #: Share of the time budget of each part, in the order in which they are trained.
-SHARES = {"autoencoder": 0.25, "clip": 0.1, "unet": 0.5, "sharpen": 0.15}
+SHARES = {"autoencoder": 0.25, "clip": 0.1, "unet": 0.4, "guidance": 0.12, "sharpen": 0.13}
 STEPS = {
     "autoencoder": (AutoencoderRecipe, train_autoencoder),
     "clip": (ClipRecipe, train_clip),
     "unet": (UNetRecipe, train_unet),
+    "guidance": (GuidanceRecipe, train_guidance),
     "sharpen": (SharpenRecipe, train_sharpen),
 }
 
@@ -57,13 +60,14 @@ def everything(
             continue
         values = {**recipes[name], "run": runs[name], "data": sources, "device": device}
         values |= {key: runs[key] for key in ("autoencoder", "clip") if key in values}
+        values |= {"teacher": runs["unet"]} if "teacher" in values else {}
         if start is not None and "start" in kind.model_fields:
             values["start"] = start
         values["schedule"] = {**values["schedule"], "minutes": minutes * SHARES[name]}
         train(kind.model_validate(values))
     out = root / "checkpoint"
     if parallel.rank() == 0:
-        parts = {"unet": runs["unet"], "autoencoder": runs["sharpen"], "clip": runs["clip"]}
+        parts = {"unet": runs["guidance"], "autoencoder": runs["sharpen"], "clip": runs["clip"]}
         assemble(AssembleRecipe.model_validate({**recipes["assemble"], **parts, "out": out, "data": [data, *also]}))
         show(out, device)
     return out

@@ -14,8 +14,9 @@ SMALL = {
     },
     "clip": {"towers": {"text_width": 64, "text_layers": 1, "image_width": 64, "image_layers": 1, "image_size": 32}},
     "unet": {"net": {"block_out_channels": [16, 32, 32], "heads": [1, 1, 1], "norm_num_groups": 8}, "show": []},
+    "guidance": {"show": []},
     "sharpen": {"crop": 32},
-    "assemble": {"steps": 1},
+    "assemble": {"steps": 1, "guidance_most": 6},
 }
 
 

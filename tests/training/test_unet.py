@@ -171,6 +171,8 @@ def test_a_wrong_key_in_a_recipe_is_named(tmp_path):
         ("clip", clip.ClipRecipe),
         ("unet", unet.UNetRecipe),
         ("guidance", GuidanceRecipe),
+        ("gpu/guidance", GuidanceRecipe),
+        ("continue_guidance", GuidanceRecipe),
         ("assemble", AssembleRecipe),
         ("card", CardRecipe),
         ("continue_unet", unet.UNetRecipe),
