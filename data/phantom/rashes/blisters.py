@@ -1,0 +1,1 @@
+"""Vesicles, pustules and their crusts: chickenpox, shingles, impetigo."""
