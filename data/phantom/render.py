@@ -19,13 +19,17 @@ from data.phantom.rashes import RASHES, Lesions, Patch
 from data.phantom.sites import sites, view
 
 TONES = tuple(skin.ITA_TARGET)
-LESION_RASHES = ("mole", "melanoma", "seborrheic keratosis")  # photographed from near
+LESION_RASHES = ("mole", "melanoma", "seborrheic keratosis", "warts")  # photographed from near
 
 BACKDROPS = [  # linear sRGB of drapes and studio cloths, the usual ones first
     (0.10, 0.24, 0.36), (0.05, 0.15, 0.13), (0.30, 0.33, 0.36), (0.02, 0.05, 0.11), (0.004, 0.006, 0.012), (0.60, 0.61, 0.62), (0.10, 0.10, 0.11),
 ]  # fmt: skip
 #: How widely a rash is strewn over the frame, as the standard deviation of its places in frames.
-SPREAD = {"acne": 0.26, "urticaria": 0.27, "psoriasis": 0.20, "vitiligo": 0.19, "eczema": 0.13, "tinea": 0.13}
+SPREAD = {
+    "acne": 0.26, "urticaria": 0.27, "psoriasis": 0.20, "vitiligo": 0.19, "eczema": 0.13, "tinea": 0.13, "chickenpox": 0.27,
+    "shingles": 0.24, "impetigo": 0.13, "contact dermatitis": 0.10, "seborrheic dermatitis": 0.15, "lichen planus": 0.12,
+    "pityriasis rosea": 0.27, "rosacea": 0.16, "scabies": 0.20, "melasma": 0.20, "warts": 0.12,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,10 @@ def _albedo(tone: str, canvas: Canvas, lesions: Lesions, rng: np.random.Generato
     melanin = np.where(pigment < 0, base * np.clip(1 + pigment, 0, 1), base + pigment * (0.05 + 0.30 * base))
     colour = skin.albedo(np.clip(melanin, 0, 0.98), np.clip(blood, 0.001, 0.12))
     light = 0.60 + 0.40 * (1 - skin.TONE_DEPTH[tone])
-    for cover, tint in ((lesions.crust, (0.10, 0.022, 0.012)), (lesions.pus, (0.82, 0.72, 0.42)), (lesions.scale, (0.86, 0.83, 0.79))):
+    for cover, tint in (
+        (lesions.serum, (0.56, 0.29, 0.065)), (lesions.crust, (0.10, 0.022, 0.012)), (lesions.pus, (0.82, 0.72, 0.42)),
+        (lesions.scale, (0.86, 0.83, 0.79)),
+    ):  # fmt: skip
         tint = np.asarray(tint, np.float32) * (light if tint[0] > 0.5 else 1.0)
         colour = colour * (1 - cover[:, None]) + cover[:, None] * tint
     return colour * (1 - canvas.cover[:, None]) + canvas.cover[:, None] * canvas.cover_colour

@@ -67,3 +67,26 @@ def seborrheic_keratosis(patch: Patch) -> Lesions:
     out.gloss = (0.16 - 0.08 * patch.dark) * body
     out.mask = body
     return out
+
+
+@rash("warts")
+def warts(patch: Patch) -> Lesions:
+    """Firm rough papules, skin-coloured to greyish, cauliflower-like, with black dots of clotted vessels."""
+    rng = patch.rng
+    count = patch.how_many(2, {"mild": 3, "severe": 9}.get(patch.severity or "", 5))
+    unit = patch.scale_in_view * np.clip(patch.frame / 0.10, 0.7, 1.6)
+    radii = unit * rng.uniform(0.0030, 0.0056, count)
+    centres = patch.places(count, apart=0.10 * patch.frame)
+    distance, index = nearest_lesion(patch.points, centres, radii[: len(centres)], 0.12 * patch.noise(0.9 / radii.mean(), 2))
+    body = inside(distance, 0.07)
+    near, second, value = cells(patch.points, 3.4 / radii.mean(), patch.seed())
+    knob = np.clip(1.1 - near, 0, 1)
+    dots = (near < 0.34) & (value < 0.22)
+    out = Lesions.none(len(patch.points))
+    out.pigment = body * (0.15 + 0.2 * patch.dark + 0.5 * np.clip(0.3 - (second - near), 0, 0.3) * 3)
+    out.blood = 0.20 * np.exp(-(((distance - 1.05) / 0.2) ** 2))
+    out.height = body * radii[index] * (0.42 * np.sqrt(np.clip(1 - (distance * 0.8) ** 2, 0, 1)) + 0.30 * knob)
+    out.scale = np.clip(body * (0.14 + 0.30 * knob * np.clip(0.7 + 0.3 * patch.noise(700, 2), 0, 1)) * (1 - 0.35 * patch.dark), 0, 0.6)
+    out.crust = 0.9 * body * dots
+    out.mask = body
+    return out

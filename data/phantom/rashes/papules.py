@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from data.phantom.noise import nearest_lesion
-from data.phantom.rashes.patch import Lesions, Patch, inside, plaques, rash
+from data.phantom.rashes.patch import Lesions, Patch, inside, plaques, rash, scratches
 
 
 @rash("acne")
@@ -62,3 +63,74 @@ def urticaria(patch: Patch) -> Lesions:
     out.gloss = (0.08 + 0.12 * patch.dark) * wheal
     out.mask = np.clip(wheal, 0, 1)
     return out
+
+
+@rash("rosacea")
+def rosacea(patch: Patch) -> Lesions:
+    """Lasting redness with visible vessels, papules and pustules without comedones; dusky on dark skin."""
+    rng = patch.rng
+    x, y = patch.flat.T
+    around = np.hypot(x, 1.2 * y) / 0.24 + 0.30 * patch.noise(2.4 / patch.frame, 3)
+    flush = inside(around, 0.22)
+    fine = 0.15 / patch.frame
+    vessel = np.exp(-((patch.noise(40 * fine, 2) / 0.10) ** 2)) * np.clip(0.5 + 0.8 * patch.noise(20 * fine, 2), 0, 1)
+    out = Lesions.none(len(patch.points))
+    out.blood = flush * (0.48 + 0.26 * patch.grade) * (1 - 0.35 * patch.dark) + 0.55 * flush * vessel * (1 - patch.dark)
+    out.pigment = flush * 0.22 * patch.dark
+    count = {"mild": (2, 5), "severe": (14, 22)}.get(patch.severity or "", (7, 12))
+    count = patch.how_many(*count)
+    centres = patch.places(count, apart=0.07 * patch.frame)
+    radius = patch.frame / 0.14 * patch.scale * rng.uniform(0.0018, 0.0030, len(centres))
+    d, i = nearest_lesion(patch.points, centres, radius, 0.10 * patch.noise(500, 2))
+    bump = np.exp(-(d**2) / 1.2)
+    pustule = (rng.random(len(centres)) < 0.35)[i]
+    out.blood += 0.75 * bump
+    out.pigment += 0.45 * patch.dark * bump
+    out.height = 0.36 * radius[i] * bump
+    out.pus = pustule * np.exp(-((d / 0.6) ** 4)) * 0.9
+    out.gloss = 0.10 * flush
+    out.mask = np.clip(np.maximum(flush, bump), 0, 1)
+    return out
+
+
+@rash("scabies")
+def scabies(patch: Patch) -> Lesions:
+    """Wavy greyish burrows with a vesicle at one end, small papules, and scratch marks."""
+    rng = patch.rng
+    out = Lesions.none(len(patch.points))
+    count = {"mild": (7, 10), "severe": (22, 30)}.get(patch.severity or "", (12, 18))
+    count = patch.how_many(*(max(4, round(n * patch.room)) for n in count))
+    centres = patch.places(count, apart=0.06 * patch.frame)
+    unit = patch.frame / 0.12 * patch.scale
+    radius = unit * rng.uniform(0.0012, 0.0021, len(centres))
+    d, i = nearest_lesion(patch.points, centres, radius, 0.12 * patch.noise(700, 2))
+    bump = np.exp(-(d**2) / 1.1)
+    out.blood = 0.85 * bump + 0.30 * np.exp(-(d**2) / 4)
+    out.pigment = patch.dark * 0.5 * bump
+    out.height = 0.42 * radius[i] * bump
+    out.crust = np.clip(bump * (rng.random(len(centres)) < 0.4)[i] * 0.75 - 0.15, 0, 1)
+    for start in patch.places(max(2, count // 4), apart=0.12 * patch.frame):
+        line = _burrow(patch, start)
+        distance, _ = nearest_lesion(patch.points, line, np.full(len(line), 0.0070 * patch.frame))
+        ridge = np.exp(-(distance**2))
+        out.scale = np.maximum(out.scale, 0.48 * ridge * (1 - 0.3 * patch.dark))
+        out.height += 0.0015 * patch.frame * ridge
+        out.blood += 0.35 * np.exp(-((distance / 2.6) ** 2))
+        end, _ = nearest_lesion(patch.points, line[-1:], np.full(1, 0.012 * patch.frame))
+        out.height += 0.004 * patch.frame * np.exp(-(end**2))
+        out.gloss += 0.30 * np.exp(-(end**2))
+        bump = np.maximum(bump, ridge)
+    out.crust = np.maximum(out.crust, 0.8 * scratches(patch, int(rng.integers(2, 5) * patch.grade)))
+    out.mask = np.clip(bump * 1.3, 0, 1)
+    return out
+
+
+def _burrow(patch: Patch, start: np.ndarray) -> np.ndarray:
+    """Points (K, 3) of an S-shaped line on the skin, about a twelfth of the frame long."""
+    rng = patch.rng
+    at = patch.flat[int(np.argmin(np.linalg.norm(patch.points - start, axis=1)))]
+    lean, t = rng.uniform(0, np.pi), np.linspace(-1, 1, 13)
+    along, sideways = 0.055 * t, 0.012 * np.sin(np.pi * t * rng.uniform(0.8, 1.4))
+    spots = at + np.stack([along * np.cos(lean) - sideways * np.sin(lean), along * np.sin(lean) + sideways * np.cos(lean)], 1)
+    _, nearest = cKDTree(patch.flat).query(spots)
+    return patch.points[nearest]

@@ -1,7 +1,7 @@
 """What a rash is given, a patch of skin, and what it gives back, its lesions; and what several rashes share.
 
 Every rash takes a `Patch` and returns `Lesions`; colours come later, from chromophores (`skin.py`), so a lesion
-only says how much blood, pigment, scale, crust, pus and relief it has. Clinical facts: shared notes of the project
+only says how much blood, pigment, scale, crust, pus, serum and relief it has. Clinical facts: shared notes of the project
 (sources beside the entries of assistant/notes); amounts without a source are by eye.
 """
 
@@ -117,12 +117,13 @@ class Lesions:
     scale: np.ndarray  # 0–1, cover by white or silver scale
     crust: np.ndarray  # 0–1, cover by dried blood or serum
     pus: np.ndarray  # 0–1
+    serum: np.ndarray  # 0–1, cover by what has dried to honey-coloured crust or greasy scale
     gloss: np.ndarray  # added specular strength
     mask: np.ndarray  # 0–1
 
     @classmethod
     def none(cls, n: int) -> Lesions:
-        return cls(*(np.zeros(n, np.float32) for _ in range(8)))
+        return cls(*(np.zeros(n, np.float32) for _ in range(9)))
 
 
 RASHES: dict[str, Callable[[Patch], Lesions]] = {}
@@ -149,3 +150,15 @@ def plaques(patch: Patch, count: int, low: float, high: float, wobble: float, ap
     grain = 0.9 / (patch.frame * (low + high) / 2 * patch.scale)
     distance, index = nearest_lesion(patch.points, centres, radii, wobble * (0.5 + 0.5 * patch.variety) * patch.noise(grain, 4))
     return distance, index, radii
+
+
+def scratches(patch: Patch, count: int) -> np.ndarray:
+    """Linear excoriations: short streaks of crusted points, 0–1."""
+    out = np.zeros(len(patch.points), np.float32)
+    for start in patch.places(max(count, 1)):
+        direction = patch.rng.standard_normal(3)
+        steps = np.linspace(0, patch.rng.uniform(0.03, 0.09) * patch.frame, 9)[:, None]
+        line = start + direction / np.linalg.norm(direction) * steps
+        distance, _ = nearest_lesion(patch.points, line, np.full(len(line), max(0.0009, 0.006 * patch.frame)))
+        out = np.maximum(out, np.exp(-(distance**2)) * patch.rng.uniform(0.4, 1))
+    return out * np.clip(0.6 + 0.6 * patch.noise(300, 2), 0, 1)
