@@ -29,8 +29,7 @@ def eczema(patch: Patch) -> Lesions:
         ridge = 1 - np.abs(patch.noise(170, 2))
         out.height += area * 0.00028 * np.clip(ridge, -0.5, 1)
         out.pigment += area * 0.25
-    scratches = int(patch.rng.integers(3, 8) * patch.grade)
-    out.crust = area * scratches(patch, scratches) * 0.9
+    out.crust = area * scratches(patch, int(patch.rng.integers(3, 8) * patch.grade)) * 0.9
     out.mask = area
     return out
 
