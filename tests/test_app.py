@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -145,6 +146,17 @@ def test_stop_keeps_what_is_finished_and_the_rest_can_be_drawn(page):
     drawn(click(at, "Draw the rest"))
     assert len(at.get("image")) == 12
     assert not at.warning
+
+
+def test_a_guidance_that_another_model_cannot_have_falls_to_its_most(page, tiny_model):
+    told = Path(shutil.copytree(tiny_model, settings().home / "models" / "told"))
+    (told / "script2skin.json").write_text('{"guidance_most": 6}')
+    at = page()
+    at.number_input(key="guidance_scale").set_value(9.5)
+    run(at)
+    at.selectbox(key="model").set_value("told")
+    run(at)
+    assert at.number_input(key="guidance_scale").value == at.number_input(key="guidance_scale").max == 6
 
 
 def test_reload_and_restart_lose_nothing(page):
