@@ -70,6 +70,7 @@ _KEYS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 ROOMS = {
     "data": ("data.cli", "Bring pictures into one labelled set."),
     "train": ("training.cli", "Train a model from a labelled set."),
+    "evaluate": ("training.evaluate", "Measure what a model draws."),
 }
 
 app = typer.Typer(

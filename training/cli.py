@@ -110,6 +110,14 @@ def guidance(recipe: Recipe = RECIPES / "guidance.yaml", minutes: Minutes = None
 
 
 @app.command()
+def judge(recipe: Recipe = RECIPES / "judge.yaml", minutes: Minutes = None, device: Device = None) -> None:
+    """The judge that `script2skin evaluate fidelity` asks: which rash, which area, where the lesion is."""
+    from training.judge import JudgeRecipe, train
+
+    train(read_recipe(recipe, JudgeRecipe, minutes, device))
+
+
+@app.command()
 def assemble(recipe: Recipe = RECIPES / "assemble.yaml") -> None:
     """One folder in diffusers' layout out of the three runs' newest checkpoints."""
     from training.assemble import AssembleRecipe

@@ -15,6 +15,7 @@ from training.assemble import AssembleRecipe, assemble
 from training.cli import RECIPES, CardRecipe, app, read_recipe
 from training.dataset import read_folder
 from training.guidance import GuidanceRecipe
+from training.judge import JudgeRecipe
 from training.run import load_averaged
 
 SHORT = {"minutes": 5, "batch": 4, "lr": 0.002, "warmup_steps": 2, "ema": 0.5}
@@ -171,6 +172,7 @@ def test_a_wrong_key_in_a_recipe_is_named(tmp_path):
         ("clip", clip.ClipRecipe),
         ("unet", unet.UNetRecipe),
         ("guidance", GuidanceRecipe),
+        ("judge", JudgeRecipe),
         ("gpu/guidance", GuidanceRecipe),
         ("continue_guidance", GuidanceRecipe),
         ("assemble", AssembleRecipe),

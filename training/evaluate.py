@@ -1,0 +1,66 @@
+"""``script2skin evaluate``: measures of a checkpoint, each a command that can be stopped and goes on where it was."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="""Measure what a model draws.
+
+    fidelity: are tone, rash and area as asked; how near to the training pictures; how varied; any copies?""",
+)
+
+
+@app.callback()
+def _common() -> None:
+    pass
+
+
+@app.command()
+def fidelity(
+    model: Annotated[str, typer.Option(help="embedded, or a folder in diffusers' layout.")] = "embedded",
+    out: Annotated[Path, typer.Option(help="Folder for pictures, fidelity.json, table and plots.")] = Path("runs/fidelity"),
+    judge: Annotated[Path, typer.Option(help="Run of `script2skin train judge`.")] = Path("runs/judge"),
+    judged: Annotated[Path, typer.Option(help="Phantoms that the judge was trained on; those for validation are the reference.")] = Path("runs/judged"),
+    train: Annotated[list[Path] | None, typer.Option(help="A folder that the model learnt from, to look for copies; repeatable.")] = None,
+    images: Annotated[int, typer.Option(min=12, help="How many, spread evenly over rash, area and tone.")] = 1200,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 1,
+    steps: Annotated[int | None, typer.Option(min=1, help="The model's own number unless given.")] = None,
+    guidance: Annotated[float | None, typer.Option(min=0, help="The model's own scale unless given.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+) -> None:
+    """Are tone, rash and area as asked? At least 1,200 pictures, and what the measures say of held-out phantoms beside it.
+
+    \b
+    script2skin data phantoms --out runs/judged --count 6000 --seed 9001 --variety 0.4
+    script2skin train judge
+    script2skin evaluate fidelity --train runs/phantoms
+    """
+    from generation import Generator
+    from generation.errors import GenerationError
+    from training import fidelity as measure
+    from training.judge import read
+    from training.run import pick_device
+
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty() or done % 50 == 0 or done == total:
+            typer.echo(f"\r{done} of {total} pictures", nl=not sys.stderr.isatty(), err=True)
+
+    try:
+        where = pick_device(device)
+        report = measure.evaluate(
+            out, Generator.load(model, device), read(judge, where), judged, tuple(train or ()), images, seed, where, show,
+            steps=steps, guidance_scale=guidance, batch_size=batch,
+        )  # fmt: skip
+    except (FileNotFoundError, ValueError, GenerationError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"\n{measure.table(report)}\nAll figures, plots and pictures: {out}")
