@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.phantom.noise import cells, nearest_lesion
+from data.phantom.noise import cells
 from data.phantom.rashes.patch import Lesions, Patch, inside, plaques, rash, scratches
 
 
