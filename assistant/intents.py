@@ -184,7 +184,11 @@ def diagnosis(s: Sentence) -> str | None:
         i.said in words("treated") and label_at(s.items, k + 1) != "rash" for k, i in enumerate(s.items)
     ):
         return "treatment"  # "how is eczema treated?"
-    cues = [(k, i) for k, i in enumerate(s.items) if i.label == "diagnosis" and (i.id != "have" or (not s.asks and _complains(s.items, k)))]
+    cues = [
+        (k, i)
+        for k, i in enumerate(s.items)
+        if i.label == "diagnosis" and (i.id != "have" or (not s.asks and _complains(s.items, k))) and not (i.said.endswith(" be") and _is_done(s.items, k))
+    ]
     if not cues:
         return "identify" if not s.asks and _is_it(s.items) else None
     k, cue = cues[0]
@@ -193,6 +197,11 @@ def diagnosis(s: Sentence) -> str | None:
     if s.asks and (s.labels & {"image", "count"} if cue.id == "treatment" else k > s.index("request")):
         return None
     return "identify" if cue.id == "have" else cue.id
+
+
+def _is_done(items: list[Item], k: int) -> bool:
+    """Whether a verb of drawing or changing follows "could it be" ("could it be drawn on darker skin?")."""
+    return label_at(items, k + 1) in ("request", "modify", "darker", "worse") or said_at(items, k + 1) in words("drawn_how")
 
 
 def _complains(items: list[Item], k: int) -> bool:

@@ -24,6 +24,9 @@ def negate(items: list[Item]) -> None:
             _cover(items, k)
         elif item.label == "negate" and item.id in ("aside", "backward"):
             _set_aside(items, k)
+        elif item.said in ("clear", "free", "alone") and any(i.said.split()[0] in ("keep", "keeping", "leave", "leaving") for i in items[max(0, k - 5) : k]):
+            item.become("negate", "backward")  # "but keep the eyelids clear"
+            _set_aside(items, k)
         elif item.label == "rash" and said_at(items, k - 1) == "like" and _but_rather(items, k):
             item.drop()
         elif item.label == "modify" and item.id == "change":
