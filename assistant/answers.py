@@ -228,8 +228,15 @@ SOCIAL = {
 
 
 LIMIT = (
-    f"The chat draws up to {MAX_IMAGES_PER_TURN} images a turn, as many turns as you like. For a larger set, run"
+    f"The chat draws up to {MAX_IMAGES_PER_TURN} images a turn, as many turns as you like, and an image takes a second or two on"
+    " a laptop without a graphics card. For a larger set, run"
     ' `script2skin generate "500 images of eczema on every skin tone" --out my-set`.'
+)
+
+
+SAVE = (
+    "On the page every image has a button to download it, and one button takes all images of an answer. On the command line"
+    ' they are saved as they are drawn: `script2skin generate "eczema on the elbow" --out my-images`.'
 )
 
 
@@ -273,6 +280,8 @@ def question(
         return Turn(act="clarify", reply=reply, suggestions=suggestions), about
     if parsed.topic == "limit":
         return Turn(act="answer", reply=LIMIT, suggestions=after_images(requests, trained)), about
+    if parsed.topic == "save":
+        return Turn(act="answer", reply=SAVE, suggestions=after_images(requests, trained)), about
     if parsed.topic == "name" and (meant := said["rash"] or about or [request.rash for request in requests]):
         tell = code_of if "icd" in parsed.text.lower() else names_of
         reply = " ".join(tell(rash) for rash in dict.fromkeys(meant))
@@ -291,7 +300,8 @@ def question(
     if topic == "difference" and len(rashes) == 1 and len({request.tone for request in requests}) > 1:
         topic = "tone"  # what differs is the skin, as drawn
     if rashes:
-        return conditions(rashes, topic, said["tone"], trained), tuple(rashes)
+        why = parsed.text.lower().lstrip().startswith("why") and not said["tone"]
+        return conditions(rashes, topic, said["tone"], trained, why), tuple(rashes)
     if said["area"]:
         return seen_at(said["area"][0], trained), about
     if said["tone"]:
@@ -313,10 +323,10 @@ def code_of(rash: str) -> str:
     return f"The ICD-10 code of {rash} is {code}." if code else f"My vocabulary has no ICD-10 code for {rash}."
 
 
-def conditions(rashes: Sequence[str], topic: str | None, tones: Sequence[str], trained: Trained | None) -> Turn:
+def conditions(rashes: Sequence[str], topic: str | None, tones: Sequence[str], trained: Trained | None, why: bool = False) -> Turn:
     """What the notes say of each condition, and sentences to see them."""
     lines = [told(notes()[rash], topic, tones) for rash in rashes]
-    lines += [BEYOND] if topic in ("cause", "contagion", "person_have") else []
+    lines += [BEYOND] if topic in ("cause", "person_have") or why else []
     tone = tones[-1] if tones and tones[-1] in known("tone", trained) else known("tone", trained)[-1]
     shown = [rash for rash in rashes if rash in known("rash", trained)]
     suggestions = [f"Show me {rash} on {tone} skin" for rash in shown[:2]]
@@ -336,7 +346,7 @@ def told(note: Note, topic: str | None, tones: Sequence[str]) -> str:
         parts = {
             "site": [sites],
             "cause": [note.about],
-            "contagion": [note.about],
+            "contagion": [note.contagious],
             "person_have": [note.about],
             "tone": [light, dark],
             "appearance": [note.appearance, dark],
@@ -377,6 +387,11 @@ _ASKED = {
 }
 
 
+def slots_asked(asked: str) -> list[str]:
+    """The slots whose values a question is about."""
+    return [slot for slot, words in _ASKED.items() if any(word in asked.lower() for word in words)]
+
+
 def vocabulary_of(trained: Trained | None, asked: str = "") -> str:
     """All that can be drawn, or only the slots that ``asked`` names ("which skin tones do you know?")."""
     types = {name: vocabulary().entry("tone", name).fitzpatrick for name in known("tone", trained)}
@@ -385,7 +400,7 @@ def vocabulary_of(trained: Trained | None, asked: str = "") -> str:
         "area": f"Body sites: {listed(known('area', trained))}.",
         "tone": f"Skin tones (Fitzpatrick type): {listed(f'{name} ({fitz})' for name, fitz in types.items())}.",
     }
-    wanted = [slot for slot, words in _ASKED.items() if any(word in asked.lower() for word in words)]
+    wanted = slots_asked(asked)
     rest = (
         f"Severity: {listed(vocabulary().names('severity'))}. "
         f"Lesions: {listed([*vocabulary().names('size'), *vocabulary().names('number')])}."

@@ -15,7 +15,7 @@ from itertools import compress
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from assistant import answers
+from assistant import answers, recall
 from assistant.frames import (
     Frame,
     NoFurther,
@@ -76,6 +76,8 @@ class History(BaseModel):
     at: int = Field(default=0, ge=0)
     #: Conditions last asked about and not drawn since: "what does psoriasis look like?", "where does it appear?".
     about: tuple[str, ...] = ()
+    #: The slot whose values the last answer listed: what "all of them" then means.
+    listed: str = ""
 
     @field_validator("about", mode="before")
     @classmethod
@@ -98,7 +100,7 @@ class History(BaseModel):
         if state == self.state:
             return self
         states = (*self.states[: self.at + 1], state)[-HISTORY:]
-        return self.model_copy(update={"states": states, "at": len(states) - 1, "about": ()})
+        return self.model_copy(update={"states": states, "at": len(states) - 1, "about": (), "listed": ""})
 
     def move(self, steps: int) -> History:
         """Undo (-1) or redo (+1); at the end of the history it stays."""
@@ -151,6 +153,11 @@ def respond(
     ``seed``: used where a new one would be drawn.
     """
     accepted = parsed.intent == "social" and parsed.topic == "yes" and bool(history.state.offer)
+    states = history.states[: history.at + 1]
+    if parsed.intent in ("request", "off_topic", "social") and (earlier := recall.first_set(states, parsed)):
+        return shown_again(history, earlier, trained)
+    if parsed.intent == "social" and recall.swapped(history.state.requests, parsed):
+        parsed = parsed.model_copy(update={"intent": "request", "mode": "modify"})
     if parsed.intent == "request" or accepted:
         return requested(history, starting_from(history, parsed.first), parsed, trained, limit, seed)
     if parsed.intent == "undo":
@@ -167,7 +174,8 @@ def respond(
     if parsed.intent == "question" and parsed.topic == "difference" and not any(patch.model_fields_set for patch in parsed.patches):
         about = two_last(history)
     turn, about = answers.answer(parsed, history.state.requests, about, trained)
-    return history.model_copy(update={"about": about}), turn
+    asked = answers.slots_asked(parsed.text) if parsed.topic == "vocabulary" else []
+    return history.model_copy(update={"about": about, "listed": asked[0] if len(asked) == 1 else ""}), turn
 
 
 def two_last(history: History) -> tuple[str, ...]:
@@ -229,6 +237,13 @@ def starting_from(history: History, first: str | None) -> State:
 # ── requests ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def shown_again(history: History, earlier: State, trained: Trained | None) -> tuple[History, Turn]:
+    """An earlier state as the newest one."""
+    history = history.push(earlier.model_copy(update={"draws": history.state.draws}))
+    reply, suggestions = f"Back to {described(earlier.requests)}.", after_images(earlier.requests, trained)
+    return history, Turn(act="generate", requests=list(earlier.requests), reply=reply, suggestions=suggestions)
+
+
 def requested(
     history: History, state: State, parsed: ParsedTurn, trained: Trained | None, limit: int | None, seed: int | None
 ) -> tuple[History, Turn]:
@@ -237,10 +252,7 @@ def requested(
     extra = [*readings(parsed.repaired), *left_over(parsed.ignored, parsed.unknown)]
     extra += [f"Drawn from seed {parsed.seed}."] if parsed.seed is not None else []
     if parsed.returns and (earlier := drawn_before(history, parsed)):
-        history = history.push(earlier.model_copy(update={"draws": state.draws}))
-        suggestions = after_images(earlier.requests, trained)
-        reply = f"Back to {described(earlier.requests)}."
-        return history, Turn(act="generate", requests=list(earlier.requests), reply=reply, suggestions=suggestions)
+        return shown_again(history, earlier, trained)
     said = in_full(parsed)
     if said and said == state.said and not state.pending and still_holds(state, trained, seed):
         return history.push(state), again(state, parsed, extra, trained)
@@ -248,7 +260,13 @@ def requested(
         frames, carried = state.offer, []
         if parsed.intent == "request":
             try:
-                frames, carried = drafted(state, parsed, history.about, keep_seed=seed is None)
+                meant = recalled(history, state, parsed)
+                if meant is not None:
+                    frames, parsed = meant, parsed.model_copy(update={"problems": ()})
+                else:
+                    parsed, note = in_context(history, state, parsed, trained)
+                    extra += note
+                    frames, carried = drafted(state, parsed, history.about, keep_seed=seed is None)
             except NoFurther as end:
                 raise Ask(answers.end_of_scale(end.slot, end.value)) from None
         if parsed.seed is not None:
@@ -294,6 +312,32 @@ def requested(
         reply=" ".join([understood(requests, state), *assumptions(news), *extra]),
         suggestions=after_images(requests, trained),
     )
+
+
+def recalled(history: History, state: State, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
+    """Frames of an utterance that is about images shown before, as a whole; None for every other one."""
+    if state.pending or state is not history.state:
+        return None
+    states = history.states[: history.at + 1]
+    if (meant := recall.others_too(states, parsed)) is not None:
+        return meant
+    if (meant := recall.swapped(state.requests, parsed)) is not None:
+        return meant
+    if len(parsed.patches) == 1 and (parts := recall.half_changed(state.requests, parsed)):
+        stay, change = parts
+        return (*stay, *(merge(base, parsed.patches[0].without({"count", "count_factor"}), base.tone) for base in change))
+    return None
+
+
+def in_context(history: History, state: State, parsed: ParsedTurn, trained: Trained | None) -> tuple[ParsedTurn, list[str]]:
+    """The utterance with what only the conversation can tell filled in, and what is to be said about it."""
+    patches = parsed.patches
+    if (every := recall.every_listed(history.listed, patches, parsed, trained)) is not None:
+        patches = every
+    patches, note = recall.own_area(history.states[: history.at + 1], patches, parsed), []
+    if (same := recall.same_site(state.requests, patches, parsed)) is not None:
+        patches, note = same, ["Left and right are not told apart."]
+    return parsed.model_copy(update={"patches": patches}), note
 
 
 def last_named(frames: Sequence[Frame], parsed: ParsedTurn, state: State) -> tuple[str, ...]:
@@ -385,6 +429,8 @@ def drafted(
         tones = tuple({request.tone for request in state.requests})
         bases = tuple(base if base.tone or len(tones) > 1 else base.change(tone=tones) for base in bases)
     merged = follow_up(bases, patches)
+    if recall.halves(parsed) and total(merged) > total(bases) and not any(patch.count for patch in patches):
+        merged = tuple(shared_out(merged, total(bases)))
     if mode == "add" and parsed.keeps and any(getattr(patch, slot) for patch in patches for slot in VALUE_SLOTS):
         mode = "compare"
     if mode == "add" and [f.values() for f in merged] == [f.values() for f in bases]:

@@ -19,7 +19,7 @@ _TELLING = frozenset({"image", "add", "compare", "darker", "worse", "clear", "co
 _VAGUE = frozenset({"modify", "slot_noun", "skin", "social", "add"})
 _COMMANDS = frozenset({"undo", "redo", "reset", "help"})
 #: Topics of questions, the most telling first.
-_TOPICS = ("limit", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
+_TOPICS = ("limit", "save", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
 #: Of several, what is answered: "ok thanks, bye" is a farewell, no consent.
 _SOCIAL = ("no", "bye", "thanks", "sorry", "praise", "greeting", "yes")
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
@@ -241,6 +241,8 @@ def question(s: Sentence) -> str | None:
         return "difference"  # "is ringworm the same as athlete's foot?"
     if s.has("modify", "would", "same") or "compare" in s.labels:
         return None
+    if "rash" in s.labels and any(i.said in words("passive") and b.said in words("drawn_how") for i, b in pairwise(s.items)):
+        return None  # "can tinea be shown on the buttocks?"
     if cues[0].said.startswith("why") and s.has("modify", "pronoun"):
         return _topic(cues)  # "why does it stand out more there?"
     changes = {"darker", "worse", "add", "size", "severity", "times", *(["modify"] if s.named else [])}
@@ -251,13 +253,15 @@ def question(s: Sentence) -> str | None:
     topic = _topic(cues)
     if topic == "appearance" and cues[0].said.startswith("how ") and any((p.count or 0) > 1 for p in s.patches):
         return "limit"  # "how do I get 500 of these?"
+    if topic == "name" and cues[0].said.startswith(("also", "otherwise")) and any(p.area or p.tone for p in s.patches) and s.items[-1].said != "?":
+        return None  # "tinea, also known as ringworm, on the arm"
     first = next((i for i in s.items if i.label not in (*_EMPTY, "social", "modify", "negate")), None)
     telling = any(c.id not in ("appearance", "definition") or (c.id == "definition" and " " in c.text) for c in cues)
     if (first is not None and first.label != "question" and not telling) or (s.asks and topic == "difference"):
         return None
     if topic == "appearance" and cues[0].said in _AUXILIARIES - {"can"} and s.has("modify", "pronoun") and s.strange and not s.valued:
         return "person_have"  # "does it itch?"
-    return topic if topic in ("limit", "vocabulary", "choice", "name", "drawn") or s.valued or _has_subject(s, cues, topic) else None
+    return topic if topic in ("limit", "save", "vocabulary", "choice", "name", "drawn") or s.valued or _has_subject(s, cues, topic) else None
 
 
 def _why_so(s: Sentence) -> bool:

@@ -29,6 +29,10 @@ def negate(items: list[Item]) -> None:
             _set_aside(items, k)
         elif item.label == "rash" and said_at(items, k - 1) == "like" and _but_rather(items, k):
             item.drop()
+        elif item.label == "rash" and said_at(items, k + 1) == "like" and any(i.label == "rash" for i in items[k + 2 : k + 7]):
+            item.drop()  # "wart-like seborrheic keratosis"
+        elif item.label == "rash" and said_at(items, k - 1) in ("looks like", "look like", "looking like") and said_at(items, k - 2) in ("that", "which") and any(i.label == "rash" for i in items[:k]):
+            item.drop()  # "eczema that looks like psoriasis"
         elif item.label == "modify" and item.id == "change":
             _replaced(items, k)
 

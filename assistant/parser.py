@@ -33,7 +33,7 @@ from assistant.context import (
     within,
 )
 from assistant.counting import classify
-from assistant.items import Item
+from assistant.items import Item, said_at
 from assistant.leftovers import contradictions, count_problems, foreign, ignored
 from assistant.negation import correct, negate
 from assistant.normalise import Clean, normalise
@@ -159,6 +159,7 @@ class Parser:
             edits=request and modes.edits(sentence),
             keeps=request and (sentence.has("add", "also") or modes.beside(sentence)),
             selects=request and modes.selects(sentence),
+            definite=any(i.label == "rash" and said_at(items, k - 1).split()[-1:] == ["the"] for k, i in enumerate(items)),
             repaired=(*(slip for slip in slips if self.vocabulary.read("rash", slip[1])), *repaired, *((i.text, i.id) for i in items if i.is_value and not i.negated and i.said in self.vocabulary.loose)),
             ignored=tuple(dict.fromkeys((*sides, *ignored(items), *people))) if request else (),
             unknown=unknown,

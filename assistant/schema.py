@@ -108,6 +108,8 @@ class ParsedTurn(BaseModel):
     returns: bool = False
     #: Whether something is to be changed where it stands ("make the acne severe"), beside what is not named.
     edits: bool = False
+    #: Whether a condition has "the" before it ("the melanoma too"), and so may be one that was shown.
+    definite: bool = False
     #: Whether a value may point at images that were shown, rather than ask for a change: "just the psoriasis", "the black one".
     selects: bool = False
     #: Corrections by typo repair, and words read as a part of what they mean ("trunk" as chest): (as typed, read as).
@@ -124,7 +126,7 @@ class ParsedTurn(BaseModel):
     #: "which:SLOT" where something is to be changed and not said into what ("change the tone"; "which:" for "change it"),
     #: "direction" for "another shade".
     problems: tuple[str, ...] = ()
-    #: For a question: "appearance", "site", "cause", "contagion", "difference", "definition", "vocabulary", "name", "limit", "choice" (why it was drawn so), "drawn" (what was drawn) or "person_have" (who
+    #: For a question: "appearance", "site", "cause", "contagion", "difference", "definition", "vocabulary", "name", "limit", "save" (how to keep images), "choice" (why it was drawn so), "drawn" (what was drawn) or "person_have" (who
     #: gets it, how common); for social: "greeting", "thanks", "bye", "praise", "yes", "no", "sorry"; for diagnosis: "identify" or "treatment"; for off_topic "unclear" where it may have been meant as a request.
     topic: str | None = None
 

@@ -26,6 +26,8 @@ class Note(BaseModel):
     appearance: str = Field(min_length=20, max_length=320)
     #: What differs on brown and black skin.
     dark_skin: str = Field(min_length=20, max_length=320)
+    #: Whether it passes from one person to another, and how.
+    contagious: str = Field(min_length=10, max_length=200)
     #: Where it is seen.
     sites: str = Field(min_length=10, max_length=240)
     #: The same as canonical areas, the most typical first.

@@ -12,6 +12,7 @@ from assistant.vocabulary import vocabulary
 GOOD = {
     "rash": "acne",
     "about": "A disease of hair follicles.",
+    "contagious": "Acne is not contagious.",
     "appearance": "Papules and pustules on oily skin.",
     "dark_skin": "Dark marks stay behind on brown skin.",
     "sites": "Face and back.",

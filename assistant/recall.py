@@ -1,0 +1,143 @@
+"""What was shown before and is meant again: "the others too", "the first set again", "swap the sites", "all of them".
+
+Each function looks at the history and at one utterance and gives the frames that are meant, or None where it is about
+something else. Images keep their seeds, so that what is shown again is the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from assistant.frames import Frame, Trained, images, known, total
+from assistant.schema import VALUE_SLOTS, ImageRequest, ParsedTurn, Patch
+
+_REST = re.compile(
+    r"\b(?:the )?(?:others?|rest|remaining|other (?:one|two|three|four|five))\b(?: (?:ones?|images?|pictures?|photos?))?(?: of (?:them|these|those))?"
+)
+_TOO = re.compile(r"\b(?:too|also|as well|likewise)\b")
+_FIRST = re.compile(r"\b(?:the|my|our|that) (?:very )?(first|original|initial|earlier|previous) (?:set|request|batch|series|pictures|images|photos|ones)\b|\bthe (original)\b")
+_FIRST_ONE = re.compile(r"\bback to the (first|original)(?: (?:one|image|picture|photo))?\W*$")
+_ORDER = re.compile(r"\bthe other way (?:a)?round\b|\b(?:swap|switch|reverse|flip|exchange) (?:them|these|those|both|it|the order|the two|the images|the pictures|round|around)\b|^\W*swap\W*$")
+_SLOTS = re.compile(r"\b(?:swap|switch|exchange|interchange) (?:the |their )?(tones|skin tones|skin|skins|colours|colors|sites|areas|places|locations|body sites|body parts|conditions|rashes|diseases)\b")
+_SLOT_OF = {"t": "tone", "s": "tone", "c": "tone", "r": "rash", "d": "rash", "a": "area", "p": "area", "l": "area", "b": "area"}
+_HALVES = re.compile(r"\bhalf\b.*\bhalf\b|\bhalf\b.*\b(?:the )?(?:other half|rest|others)\b|\b50 ?[/:-] ?50\b|\bfifty[ -]fifty\b")
+_HALF = re.compile(r"\bhalf(?: of)? (?:them|these|those|the (?:images|pictures|photos))\b")
+_LIST = re.compile(r"\b(?:all|each|every one|every single one) of (?:them|these|those)\b|\bthem all\b")
+_OTHER_SIDE = re.compile(r"\bthe other (?:\w+)\b|\bthe (?:left|right) one\b")
+
+
+def drawn(states: Sequence) -> list:
+    """The states in which something was drawn."""
+    return [state for state in states if state.requests]
+
+
+def others_too(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
+    """ "the others too", "the third one too": images of the answer before that were left out, changed as those were.
+
+    ``states`` up to the current one, which shows some of the images of the one before it, changed.
+    """
+    text = parsed.text.lower()
+    shown = drawn(states)
+    if len(shown) < 2 or not (_TOO.search(text) or text.startswith("and ")):
+        return None
+    now, before = list(images(shown[-1].requests)), list(images(shown[-2].requests))
+    kept = {request.seed for request in now}
+    seeds = [request.seed for request in before]
+    if len(now) >= len(before) or not kept < set(seeds) or len(set(seeds)) < len(seeds):
+        return None
+    if parsed.targets and not any(patch.model_fields_set for patch in parsed.patches):
+        if max(parsed.targets) <= len(now) or max(parsed.targets) > len(before):
+            return None
+        meant = [before[n - 1] for n in parsed.targets if n > 0]
+    elif _REST.search(text) and not any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
+        meant = [request for request in before if request.seed not in kept]
+    else:
+        return None
+    old = next(request for request in before if request.seed == now[0].seed)
+    change = {
+        slot: getattr(now[0], slot)
+        for slot in VALUE_SLOTS
+        if len({getattr(request, slot) for request in now}) == 1 and getattr(now[0], slot) != getattr(old, slot)
+    }
+    return tuple(frame(request.model_copy(update=change)) for request in meant)
+
+
+def first_set(states: Sequence, parsed: ParsedTurn):
+    """The state that "the first set again", "back to the original" mean: the first drawn, or for "previous" the last but one."""
+    text = parsed.text.lower()
+    shown = drawn(states)
+    if len(shown) < 2 or any(patch.rash for patch in parsed.patches):
+        return None
+    found = _FIRST.search(text) or (total(shown[-1].frames) == 1 and _FIRST_ONE.search(text))
+    if not found or not re.search(r"\b(?:again|back|return|revert|once more|restore|reshow)\b", text):
+        return None
+    return shown[-2] if "previous" in found[0] else shown[0]
+
+
+def swapped(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame, ...] | None:
+    """ "swap them" shows the two in the other order; "swap the sites" puts each on the other's site."""
+    text = parsed.text.lower()
+    if len(requests) < 2 or any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
+        return None
+    if found := _SLOTS.search(text):
+        word = found[1].removeprefix("body ")
+        slot = "area" if word.startswith("site") else "rash" if word.startswith("condition") else _SLOT_OF[word[0]]
+        values = [getattr(request, slot) for request in requests]
+        if len(set(values)) > 1:
+            turned = [*values[1:], values[0]]
+            return tuple(frame(r.model_copy(update={slot: v})) for r, v in zip(requests, turned, strict=True))
+    return tuple(frame(request) for request in reversed(requests)) if _ORDER.search(text) else None
+
+
+def halves(parsed: ParsedTurn) -> bool:
+    """ "half on black, half on fair", "50/50": what is there is shared out."""
+    return bool(_HALVES.search(parsed.text.lower()))
+
+
+def half_changed(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[tuple[Frame, ...], tuple[Frame, ...]] | None:
+    """ "half of them on black skin": the images that stay and those that change; None where they cannot be halved."""
+    shown = list(images(requests))
+    if not _HALF.search(parsed.text.lower()) or halves(parsed) or len(shown) < 2 or len(shown) % 2:
+        return None
+    middle = len(shown) // 2
+    return tuple(map(frame, shown[:middle])), tuple(map(frame, shown[middle:]))
+
+
+def every_listed(slot: str, patches: Sequence[Patch], parsed: ParsedTurn, trained: Trained | None) -> tuple[Patch, ...] | None:
+    """ "psoriasis on all of them" after a list of ``slot`` was given: the patches with all of it."""
+    if not slot or not _LIST.search(parsed.text.lower()) or any(getattr(patch, slot) for patch in patches):
+        return None
+    return tuple(patch.model_copy(update={slot: tuple(known(slot, trained))}) for patch in patches or (Patch(),))
+
+
+def own_area(states: Sequence, patches: Sequence[Patch], parsed: ParsedTurn) -> tuple[Patch, ...]:
+    """ "the melanoma too" where a melanoma was drawn on the leg before: there, and not where the last image was."""
+    if not parsed.definite or len(patches) != 1 or len(patches[0].rash) != 1 or patches[0].area:
+        return tuple(patches)
+    (rash,) = patches[0].rash
+    shown = drawn(states)
+    if not shown or any(request.rash == rash for request in shown[-1].requests):
+        return tuple(patches)
+    for state in reversed(shown):
+        areas = tuple(dict.fromkeys(request.area for request in state.requests if request.rash == rash))
+        if areas:
+            return (patches[0].model_copy(update={"area": areas}),)
+    return tuple(patches)
+
+
+def same_site(requests: Sequence[ImageRequest], patches: Sequence[Patch], parsed: ParsedTurn) -> tuple[Patch, ...] | None:
+    """ "on the other knee" where the back of the knee was drawn: the same site, for left and right are not told apart."""
+    if not requests or not _OTHER_SIDE.search(parsed.text.lower()):
+        return None
+    areas = [area for patch in patches for area in patch.area]
+    shown = {request.area for request in requests}
+    if areas and all(any(re.search(rf"\b{re.escape(area)}\b", there) for there in shown) for area in areas):
+        return tuple(patch.without({"area"}) for patch in patches)
+    return None
+
+
+def frame(request: ImageRequest) -> Frame:
+    """What was drawn, as a frame from the same seed."""
+    said = {slot: (value,) if (value := getattr(request, slot)) else () for slot in VALUE_SLOTS}
+    return Frame(**said, count=request.count, seed=request.seed)
