@@ -5,6 +5,7 @@ Conditions are described from their notes; nothing here is advice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from assistant.frames import Frame, Trained, known, nearest
@@ -190,10 +191,11 @@ def answer(
     if parsed.intent == "social":
         reply = SOCIAL.get(parsed.topic or "", SOCIAL["greeting"])
         return Turn(act="answer", reply=reply, suggestions=suggestions), about
-    reply = f"{NOT_REAL if ' real' in parsed.text.lower() else ''}{abilities(trained)}"
+    reply = f"{NOT_REAL if _REAL.search(parsed.text) else ''}{abilities(trained)}"
     return Turn(act="answer", reply=reply, suggestions=for_newcomers(trained)), about
 
 
+_REAL = re.compile(r"\b(real|genuine|authentic|synthetic|fake|generated|made up)\b", re.I)
 #: To "are these real patients?".
 NOT_REAL = "No image shows a real patient; what a model has learned from is written in its model card. "
 #: Of a text that is short and of nothing else, and so perhaps was meant as a request.
@@ -234,6 +236,11 @@ LIMIT = (
 )
 
 
+USE = (
+    "Images of the embedded checkpoint may be used for whatever the law allows, in teaching and in print too; for another"
+    " checkpoint its own licence holds. Please say wherever you show them that they are synthetic, and do not use them for"
+    " diagnosis. docs/GENERATED_IMAGES.md says more."
+)
 SAVE = (
     "On the page every image has a button to download it, and one button takes all images of an answer. On the command line"
     ' they are saved as they are drawn: `script2skin generate "eczema on the elbow" --out my-images`.'
@@ -280,6 +287,8 @@ def question(
         return Turn(act="clarify", reply=reply, suggestions=suggestions), about
     if parsed.topic == "limit":
         return Turn(act="answer", reply=LIMIT, suggestions=after_images(requests, trained)), about
+    if parsed.topic == "use":
+        return Turn(act="answer", reply=USE, suggestions=after_images(requests, trained)), about
     if parsed.topic == "save":
         return Turn(act="answer", reply=SAVE, suggestions=after_images(requests, trained)), about
     if parsed.topic == "name" and (meant := said["rash"] or about or [request.rash for request in requests]):

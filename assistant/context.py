@@ -35,6 +35,8 @@ def not_places(items: list[Item]) -> None:
             item.drop()  # "randomised in 2 arms"
         elif (after == "'s" and said_at(items, k + 2) == "length") or (item.said == "back" and after == "into"):
             item.drop()  # "an arm's length", "put my back into it"
+        elif item.said == "back" and before == "the" and said_at(items, k - 2) in ("at", "in", "from") and any(i.said in words("in_room") for i in items[max(0, k - 6) : k]):
+            item.drop()  # "the students at the back want it bigger"
         elif after in ("sized", "size"):
             item.drop()
             items[k + 1].drop()

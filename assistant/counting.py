@@ -43,11 +43,17 @@ def classify(items: list[Item]) -> None:
 
 def _role(items: list[Item], k: int) -> tuple[str, str]:
     """(label, id) of the number at ``k``."""
+    if said_at(items, k + 1) == "slides" and said_at(items, k + 2) in ("of", "with", "showing") and any(i.label == "rash" for i in items[k:]):
+        items[k + 1].drop()
+        return "count", ""  # "8 slides of hives"
     if label_at(items, k + 1) == "unit" and id_at(items, k + 1) in ("after", "both"):
         items[k + 1].drop()
         return "figure", ""
     if _is_times(items, k):
         return "count", ""
+    if label_at(items, k + 1) in ("skin", "scale", "slot_noun") and label_at(items, k + 2) == "darker" and items[k].number == int(items[k].number):
+        items[k + 2].id = str(int(items[k + 2].id) * int(items[k].number))
+        return "figure", ""  # "one skin tone darker"
     if said_at(items, k - 1).split()[-1:] == ["seed"]:
         return "seed", ""
     fewer = said_at(items, k + 1).split()[:1] in (["fewer"], ["less"]) and label_at(items, k + 1) in ("times", "word", "adverb")
@@ -202,7 +208,8 @@ def _ordinal(items: list[Item], k: int) -> None:
         and said in (*_PLACE, "but", "and", "to", ",", "instead", "now")
     )
     described = before == "the" and (after in ("tone", "rash", "darker") or said in ("looks", "is", "was", "seems", "looked")) and n != -1 and label_at(items, k + 2) != "image"
-    if alone or noun or joined or noun_left_out or described:
+    graded = after == "worse" and (before == "the" or said.startswith("one "))  # "the first one more severe"
+    if alone or noun or joined or noun_left_out or described or graded:
         item.become("target")
         item.number = float(n)
         if noun:

@@ -19,7 +19,7 @@ _TELLING = frozenset({"image", "add", "compare", "darker", "worse", "clear", "co
 _VAGUE = frozenset({"modify", "slot_noun", "skin", "social", "add"})
 _COMMANDS = frozenset({"undo", "redo", "reset", "help"})
 #: Topics of questions, the most telling first.
-_TOPICS = ("limit", "save", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
+_TOPICS = ("limit", "use", "save", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
 #: Of several, what is answered: "ok thanks, bye" is a farewell, no consent.
 _SOCIAL = ("no", "bye", "thanks", "sorry", "praise", "greeting", "yes")
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
@@ -29,6 +29,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     """(intent, topic) of a sentence; see :class:`assistant.schema.ParsedTurn`. The first that fits, in this order."""
     if not any(re.search(r"\w", i.text) for i in s.items):
         return "empty", None
+    if _asks_whether_real(s):
+        return "help", None
     if not s.asks and (simple := _command(s.items)):
         return simple, None
     if "reset" in s.labels and not s.named:
@@ -53,6 +55,13 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     if person_words(s):
         return "request", None
     return _small_talk(s)
+
+
+def _asks_whether_real(s: Sentence) -> bool:
+    """ "is this a real patient?", "which of these is real?"; not "show a real case"."""
+    about = any(w in words("reality") for i in s.items for w in (i.said, i.said.split()[-1]))
+    opening = next((i.said.split()[0] for i in s.items if i.label not in ("conj", "social", "interjection")), "")
+    return about and not s.asks and opening in ("is", "are", "was", "were", "which", "do", "does")
 
 
 def person_words(s: Sentence) -> list[str]:
@@ -261,7 +270,7 @@ def question(s: Sentence) -> str | None:
         return None
     if topic == "appearance" and cues[0].said in _AUXILIARIES - {"can"} and s.has("modify", "pronoun") and s.strange and not s.valued:
         return "person_have"  # "does it itch?"
-    return topic if topic in ("limit", "save", "vocabulary", "choice", "name", "drawn") or s.valued or _has_subject(s, cues, topic) else None
+    return topic if topic in ("limit", "use", "save", "vocabulary", "choice", "name", "drawn") or s.valued or _has_subject(s, cues, topic) else None
 
 
 def _why_so(s: Sentence) -> bool:
@@ -294,6 +303,8 @@ def _has_subject(s: Sentence, cues: list[Item], topic: str) -> bool:
         return True  # "how come the redness is less visible?"
     if topic in ("cause", "contagion", "person_have", "site", "difference") and not s.strange:
         return True  # "what's the usual cause?"
+    if topic == "difference" and any(i.said in ("two", "both") for i in s.items):
+        return True  # "what features help distinguish the two?"
     last = "modify" in s.labels or any(w in ("it", "they") for i in s.items for w in i.said.split())
     return last and topic not in ("appearance", "definition")
 

@@ -35,7 +35,10 @@ def contradictions(items: list[Item]) -> list[str]:
     elsewhere = any(i.label == "area" and not i.implied and not i.negated for i in items)
     if elsewhere and sum(i.label == "rash" for i in items) == 1 and any(i.label == "area" and i.implied for i in items):
         found.append("contradiction:area")  # "scalp ringworm on the foot"
+    graded = {i.id for i in items if i.label == "severity" and not i.negated}
     for a, b in pairwise(items):
+        if a.label == "severity" and len(graded) == 3:
+            continue  # "mild moderate and severe"
         plain = not (a.hint or b.hint or a.negated or b.negated)
         if plain and a.label == b.label and a.label in ("tone", "severity", "size", "number") and a.id != b.id:
             found.append(f"contradiction:{a.label}")
