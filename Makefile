@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 2
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
@@ -13,8 +14,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 app: $(VENV)/.app-installed  ## open the chat in the browser
 	$(BIN)/script2skin app
 
-test: $(VENV)/.dev-installed  ## run the tests; ARGS="-k parser" is handed to pytest
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev-installed  ## run the tests, two at a time (JOBS=1: one); ARGS="-k parser" is handed to pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 dev: $(VENV)/.dev-installed  ## install what tests, data and training need, and no more
 

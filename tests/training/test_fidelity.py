@@ -14,6 +14,9 @@ from training import fidelity, judge
 from training.assemble import AssembleRecipe, assemble
 from training.dataset import Images, read_folder
 
+#: One worker for all that uses the same finished runs.
+pytestmark = pytest.mark.xdist_group("runs")
+
 KNOWN = Trained(rash=["acne", "eczema", "tinea"], area=["face", "back", "hand", "foot"], tone=["fair", "brown", "black"])
 
 

@@ -13,6 +13,9 @@ from training import guidance, unet
 from training.assemble import AssembleRecipe, assemble
 from training.guided import embedded, plain, student_of
 
+#: One worker for all that uses the same finished runs.
+pytestmark = pytest.mark.xdist_group("runs")
+
 NET = unet.Net(block_out_channels=(16, 32, 32), heads=(1, 1, 1), norm_num_groups=8)
 INPUTS = (torch.randn(2, 4, 8, 8), torch.tensor([100, 900]), torch.randn(2, 5, 32))
 

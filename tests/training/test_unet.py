@@ -18,6 +18,9 @@ from training.guidance import GuidanceRecipe
 from training.judge import JudgeRecipe
 from training.run import load_averaged
 
+#: One worker for all that uses the same finished runs.
+pytestmark = pytest.mark.xdist_group("runs")
+
 SHORT = {"minutes": 5, "batch": 4, "lr": 0.002, "warmup_steps": 2, "ema": 0.5}
 
 
