@@ -345,7 +345,11 @@ def card(chat: Chat, place: SavedTurn, saved: SavedTurn, image: SavedImage, tool
 
 def legend(request: ImageRequest, seed: int, measured: Mapping[str, object] | None = None) -> None:
     """Caption, seed and the tone that was asked for; the colour measured on the picture stands beside it."""
-    colour = f" · measured: {measured['colour']}" if measured else ""
+    colour = ""
+    if measured:
+        colour = f" · measured ITA {measured['ita']:.0f}° ({measured['colour']})".replace("-", "−")
+        again = measured.get("drawn_again") or 0
+        colour += f", drawn {again + 1} times for its tone" if again else ""
     st.markdown(f"**{request.tone.capitalize()} skin**  \n:small[:gray[{request.caption}  \nseed {seed}{colour}]]")
 
 

@@ -59,6 +59,8 @@ class Card(BaseModel):
     guidance_most: float = Field(default=30.0, ge=1, le=30)
     #: φ of Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed", section 3.4; 0 is off.
     guidance_rescale: float = Field(default=0.0, ge=0, le=1)
+    #: How many times at most an image is drawn again whose skin has not the colour that was asked for.
+    tone_tries: int = Field(default=0, ge=0, le=20)
     #: Side of the square image in pixels; None: what the U-Net's own config says.
     resolution: int | None = Field(default=None, ge=8, le=4096)
     #: Vocabulary that the checkpoint was trained on: lists of canonical names; None: not restricted.

@@ -93,6 +93,18 @@ def tone_of(angle: float) -> str:
     return next(tone for bound, _, tone in COLOUR_CLASSES if angle > bound or bound == -180.0)
 
 
+def band(tone: str) -> tuple[float, float]:
+    """ITA in degrees from which to which a canonical tone's name says the colour."""
+    at = next(i for i, (_, _, name) in enumerate(COLOUR_CLASSES) if name == tone)
+    return max(-90.0, COLOUR_CLASSES[at][0]), 90.0 if at == 0 else COLOUR_CLASSES[at - 1][0]
+
+
+def beyond(angle: float, tone: str) -> float:
+    """Degrees between an ITA and the band of a tone; 0 inside."""
+    low, high = band(tone)
+    return max(0.0, low - angle, angle - high)
+
+
 def _between(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
     return (values >= bounds[0]) & (values <= bounds[1])
 

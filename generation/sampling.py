@@ -32,6 +32,8 @@ class Sampling:
     batch_size: int
     #: Side of the square image in pixels.
     resolution: int
+    #: How many times at most an image is drawn again because its skin has not the colour of the tone asked for.
+    tone_tries: int = 0
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
@@ -48,6 +50,8 @@ def check(sampling: Sampling, pipeline: StableDiffusionPipeline, guidance_most: 
         raise SamplingError(f"The number of steps is {sampling.steps}; it must be from 1 to {most}.")
     if not 0 <= sampling.guidance_scale <= guidance_most:
         raise SamplingError(f"The guidance is {sampling.guidance_scale:g}; it must be from 0 to {guidance_most:g}.")
+    if not 0 <= sampling.tone_tries <= 20:
+        raise SamplingError(f"The number of tries for the tone is {sampling.tone_tries}; it must be from 0 to 20.")
     if not 1 <= sampling.batch_size <= 256:
         raise SamplingError(f"The batch size is {sampling.batch_size}; it must be from 1 to 256.")
 

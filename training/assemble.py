@@ -35,6 +35,7 @@ class AssembleRecipe(Strict):
     guidance_rescale: float = 0.0
     #: The largest scale that the U-Net learnt, where it is told one; None: as large as anyone likes.
     guidance_most: float | None = None
+    tone_tries: int = Field(default=0, ge=0, le=20)
     license: str = "CC0-1.0"
     #: Larger weight files are split, so that every file fits where large ones are not taken.
     max_shard_size: str = "15MB"
@@ -58,6 +59,7 @@ def assemble(recipe: AssembleRecipe) -> Path:
         guidance_scale=recipe.guidance_scale,
         guidance_rescale=recipe.guidance_rescale,
         guidance_most=recipe.guidance_most or Card().guidance_most,
+        tone_tries=recipe.tone_tries,
         resolution=autoencoder.config.sample_size,
         trained=vocabulary_of(records),
         license=recipe.license,

@@ -127,20 +127,12 @@ def lesion_free_ita(image: np.ndarray, lesion: np.ndarray) -> float | None:
     return ita.measure(image) if away is None else away
 
 
-def band(tone: str) -> tuple[float, float]:
-    """ITA in degrees from which to which a tone's name says the colour."""
-    bounds = [(low, name) for low, _, name in ita.COLOUR_CLASSES]
-    at = next(i for i, (_, name) in enumerate(bounds) if name == tone)
-    return bounds[at][0], 90.0 if at == 0 else bounds[at - 1][0]
-
-
 def tone_figures(angles: Sequence[float | None], asked: Sequence[str]) -> dict[str, Any]:
     """Share inside the band, mean distance from it in degrees (0 inside), for all and each tone, and the gap between tones."""
     off: dict[str, list[float]] = {}
     for angle, tone in zip(angles, asked, strict=True):
         if angle is not None:
-            low, high = band(tone)
-            off.setdefault(tone, []).append(max(0.0, low - angle, angle - high))
+            off.setdefault(tone, []).append(ita.beyond(angle, tone))
     by_tone = {
         tone: {"accuracy": float(np.mean(np.array(off[tone]) == 0)), "error_degrees": float(np.mean(off[tone])), "images": len(off[tone])}
         for tone in vocabulary().names("tone") if tone in off
@@ -328,7 +320,7 @@ def sheets(out: Path, pictures: Pictures, figures: dict[str, Any], angles: list[
     axes = figure.add_subplot(1, 1, 1, ylabel="ITA of lesion-free skin, degrees", title=f"{figures['tone']['accuracy']:.0%} in the band of the tone asked for")
     rng = np.random.default_rng(0)
     for place, tone in enumerate(figures["tone"]["by_tone"]):
-        low, high = band(tone)
+        low, high = ita.band(tone)
         axes.fill_between([place - 0.4, place + 0.4], max(low, -80), min(high, 80), alpha=0.25, color="tab:green")
         seen = [a for a, label in zip(angles, pictures.labels, strict=True) if label["tone"] == tone and a is not None]
         axes.plot(place + rng.uniform(-0.3, 0.3, len(seen)), seen, ".", ms=3, color="tab:brown")

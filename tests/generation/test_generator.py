@@ -12,6 +12,7 @@ import pytest
 
 from assistant.schema import ImageRequest
 from generation import CaptionError, CheckpointError, GeneratedImage, Generator, SamplingError, read_request
+from generation.generator import NEXT_TRY
 from generation.loading import pick_device
 from tests.models import Shape, write_pipeline
 
@@ -94,6 +95,56 @@ def test_a_caption_longer_than_the_encoder_reads_is_refused_not_cut(tmp_path: Pa
     short = Generator.load(write_pipeline(tmp_path / "short", Shape(tokens=16)), "cpu")
     with pytest.raises(CaptionError, match="tokens long, but this model's text encoder reads 16"):
         next(short.draw(REQUEST, steps=1))
+
+
+# ── the tone that was asked for ─────────────────────────────────────────────────────────────────────────────────
+
+
+def in_colour(generator: Generator, monkeypatch: pytest.MonkeyPatch, colours: dict[int, tuple[int, int, int]]) -> list[int]:
+    """Let the model draw flat skin: the colour of the seed's try. Returns the seeds as they are drawn."""
+    import torch
+
+    from generation import sampling
+
+    drawn: list[int] = []
+
+    def draw_batch(_pipeline, _caption, seeds, *_rest):
+        pictures = []
+        for seed in seeds:
+            if seed is not None:
+                drawn.append(seed)
+            noise = torch.randn(3, 32, 32, generator=torch.Generator().manual_seed(seed or 0)) * 0.03
+            flat = torch.tensor(colours.get(seed, (60, 40, 32)))[:, None, None] / 127.5 - 1
+            pictures.append(None if seed is None else flat + noise)
+        return pictures
+
+    monkeypatch.setattr(sampling, "draw_batch", draw_batch)
+    return drawn
+
+
+FAIR, OLIVE = (222, 180, 150), (200, 150, 110)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_an_image_of_another_tone_is_drawn_again_from_the_next_seed(generator, monkeypatch, batch_size) -> None:
+    drawn = in_colour(generator, monkeypatch, {41: FAIR, 42 + NEXT_TRY: FAIR, 43: FAIR})
+    first, second, third = generator.draw(REQUEST, batch_size=batch_size, tone_tries=3)
+    assert sorted(drawn) == [41, 42, 43, 42 + NEXT_TRY]
+    assert [image.sidecar["measured_tone"]["drawn_again"] for image in (first, second, third)] == [0, 1, 0]
+    assert second.seed == 42 and second.sidecar["measured_tone"]["asked"] == [41, 55]
+    assert 41 <= second.measured_ita <= 55
+    (alone,) = generator.draw(REQUEST, batch_size=batch_size, tone_tries=3, indices=[1])
+    assert alone.png == second.png
+
+
+def test_the_number_of_tries_is_bounded_and_the_nearest_is_kept(generator, monkeypatch) -> None:
+    drawn = in_colour(generator, monkeypatch, {41 + NEXT_TRY: OLIVE})
+    (image,) = generator.draw(REQUEST, tone_tries=2, indices=[0])
+    assert drawn == [41, 41 + NEXT_TRY, 41 + 2 * NEXT_TRY]
+    assert image.sidecar["measured_tone"]["drawn_again"] == 1
+    drawn.clear()
+    next(generator.draw(REQUEST, tone_tries=0, indices=[0]))
+    assert drawn == [41]
 
 
 # ── settings ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from assistant.frames import Trained
+from generation import ita
 from generation.ita import lab
 from training import fidelity, judge
 from training.assemble import AssembleRecipe, assemble
@@ -29,8 +30,8 @@ def test_requests_are_spread_evenly():
 
 
 def test_the_band_of_a_tone():
-    assert fidelity.band("very fair") == (55, 90)
-    assert fidelity.band("brown") == (-30, 10)
+    assert ita.band("very fair") == (55, 90)
+    assert ita.band("brown") == (-30, 10)
     figures = fidelity.tone_figures([0.0, 14.0, 60.0, None], ["brown", "brown", "very fair", "fair"])
     assert figures["by_tone"]["brown"] == {"accuracy": 0.5, "error_degrees": 2.0, "images": 2}
     assert (figures["gap"], figures["not_measured"]) == (0.5, 1)
