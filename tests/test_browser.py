@@ -14,6 +14,7 @@ from tests import browser as chromium
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(chromium.chromium() is None, reason="no chromium here; Debian: apt install chromium"),
 ]
 
