@@ -46,11 +46,10 @@ COPY_SIDE = 32
 
 @dataclass
 class Pictures:
-    """Pictures and what was asked for: ``images`` uint8 (H, W, 3) each, ``labels`` a dict of slots each, ``names`` of files."""
+    """Pictures and what was asked for: ``images`` uint8 (H, W, 3) each, ``labels`` a dict of slots each."""
 
     images: list[np.ndarray]
     labels: list[dict[str, str]]
-    names: list[str]
 
 
 def evenly(trained: Trained, images: int, seed: int) -> list[ImageRequest]:
@@ -75,7 +74,7 @@ def twins(trained: Trained, seed: int) -> list[ImageRequest]:
 
 def drawn(folder: Path, generator: Generator, requests: Sequence[ImageRequest], on_image: Callable[[int], None], **settings: Any) -> Pictures:
     """The pictures of ``requests`` in ``folder``: those there are kept, the others are drawn. Failures are left out."""
-    images, labels, names = [], [], []
+    images, labels = [], []
     for done, kept in enumerate(draw_into(folder, generator, requests, **settings), start=1):
         on_image(done)
         if kept.path is not None:
@@ -83,8 +82,7 @@ def drawn(folder: Path, generator: Generator, requests: Sequence[ImageRequest], 
                 images.append(np.asarray(file.convert("RGB")))
             request = requests[kept.request]
             labels.append({slot: getattr(request, slot) for slot in ("rash", "area", "tone")})
-            names.append(kept.path.name)
-    return Pictures(images, labels, names)
+    return Pictures(images, labels)
 
 
 def phantoms(folder: Path, known: Trained, most: int, side: int) -> Pictures:
@@ -93,7 +91,7 @@ def phantoms(folder: Path, known: Trained, most: int, side: int) -> Pictures:
     if not rows:
         raise FileNotFoundError(f"{folder} holds no phantoms for validation; make more of them: script2skin data phantoms.")
     rows = [rows[i] for i in np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)]
-    return Pictures([_picture(row.path, side) for row in rows], [row.values for row in rows], [row.path.name for row in rows])
+    return Pictures([_picture(row.path, side) for row in rows], [row.values for row in rows])
 
 
 def _picture(path: Path, side: int) -> np.ndarray:
@@ -107,15 +105,19 @@ def _picture(path: Path, side: int) -> np.ndarray:
 
 def measured(pictures: Pictures, judge: Judge, device: torch.device) -> tuple[dict[str, Any], Opinion, list[float | None]]:
     """Tone, rash and area of every picture against what was asked; the judge's opinion; the ITA of each picture."""
-    side = judge.config.image_size
-    seen = [np.asarray(Image.fromarray(i).resize((side, side), Image.Resampling.LANCZOS)) for i in pictures.images]
-    opinion = Opinion(judge, seen, device)
+    opinion = opinion_of(pictures, judge, device)
     angles = [lesion_free_ita(image, lesion) for image, lesion in zip(pictures.images, opinion.lesion, strict=True)]
     figures: dict[str, Any] = {"images": len(pictures.images), "tone": tone_figures(angles, [label["tone"] for label in pictures.labels])}
     for slot in SLOTS:
         names = list(judge.config[slot])
         figures[slot] = class_figures([label[slot] for label in pictures.labels], [names[k] for k in opinion.chosen[slot]])
     return figures, opinion, angles
+
+
+def opinion_of(pictures: Pictures, judge: Judge, device: torch.device) -> Opinion:
+    """What the judge says of pictures of any size."""
+    side = judge.config.image_size
+    return Opinion(judge, [np.asarray(Image.fromarray(i).resize((side, side), Image.Resampling.LANCZOS)) for i in pictures.images], device)
 
 
 def lesion_free_ita(image: np.ndarray, lesion: np.ndarray) -> float | None:
@@ -252,7 +254,7 @@ def evaluate(
     ceiling, true, _ = measured(reference, judge, device)
     half = np.arange(len(reference.images)) % 2 == 0
     kid_value, kid_deviation = kid(opinion.features, true.features)
-    twin_features = measured(pairs, judge, device)[1].features
+    twin_features = opinion_of(pairs, judge, device).features
     report: dict[str, Any] = {
         "model": generator.model,
         "sampling": generator.sampling(**settings).record(),

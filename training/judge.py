@@ -20,7 +20,7 @@ from torch import nn
 from transformers import ResNetBackbone, ResNetConfig
 
 from training.autoencoder import Source, gather
-from training.dataset import Images, Record, fingerprint
+from training.dataset import Images, fingerprint
 from training.precision import mixed
 from training.run import Run, Schedule, StepRandom, Strict, load_averaged, pick_device
 
@@ -167,9 +167,3 @@ class Opinion:
 def read(run: Path, device: torch.device) -> Judge:
     """The judge of a finished run. Raises FileNotFoundError where there is none."""
     return load_averaged(Judge, run).to(device, memory_format=torch.channels_last)
-
-
-def small(records: list[Record], side: int) -> list[np.ndarray]:
-    """Pictures as the judge sees them."""
-    images = Images(records, side)
-    return [images.image(i) for i in range(len(records))]

@@ -28,8 +28,7 @@ def _strewn(patch: Patch, out: Lesions, centres: np.ndarray, radius: np.ndarray,
 @rash("chickenpox")
 def chickenpox(patch: Patch) -> Lesions:
     """Strewn papules, vesicles on a red halo, pustules and crusts, all stages side by side."""
-    count = {"mild": (7, 11), "severe": (26, 36)}.get(patch.severity or "", (13, 22))
-    count = patch.how_many(*(max(4, round(n * patch.room)) for n in count))
+    count = patch.strewn(mild=(7, 11), usual=(13, 22), severe=(26, 36), least=4)
     centres = patch.places(count, apart=0.085 * patch.frame)
     unit = patch.frame / 0.14 * patch.scale
     radius = unit * patch.rng.uniform(0.0020, 0.0034, len(centres))

@@ -13,8 +13,7 @@ from data.phantom.rashes.patch import Lesions, Patch, inside, plaques, rash, scr
 def acne(patch: Patch) -> Lesions:
     """Comedones, papules, pustules, nodules when severe, dark marks after them on dark skin; greasy shine."""
     rng = patch.rng
-    count = {"mild": (7, 12), "severe": (26, 36)}.get(patch.severity or "", (14, 24))
-    count = patch.how_many(*(max(4, round(n * patch.room)) for n in count))
+    count = patch.strewn(mild=(7, 12), usual=(14, 24), severe=(26, 36), least=4)
     centres = patch.places(count, apart=0.085 * patch.frame)
     count = len(centres)
     # drawn for the picture, not for the ruler: a papule must be seen on a back too
@@ -98,8 +97,7 @@ def scabies(patch: Patch) -> Lesions:
     """Wavy greyish burrows with a vesicle at one end, small papules, and scratch marks."""
     rng = patch.rng
     out = Lesions.none(len(patch.points))
-    count = {"mild": (7, 10), "severe": (22, 30)}.get(patch.severity or "", (12, 18))
-    count = patch.how_many(*(max(4, round(n * patch.room)) for n in count))
+    count = patch.strewn(mild=(7, 10), usual=(12, 18), severe=(22, 30), least=4)
     centres = patch.places(count, apart=0.06 * patch.frame)
     unit = patch.frame / 0.12 * patch.scale
     radius = unit * rng.uniform(0.0012, 0.0021, len(centres))

@@ -96,6 +96,11 @@ class Patch:
         count = int(self.rng.integers(low, high + 1))
         return max(count, 3) if self.number == "multiple" else count
 
+    def strewn(self, mild: tuple[int, int], usual: tuple[int, int], severe: tuple[int, int], least: int) -> int:
+        """How many lesions a trunk of this severity has, fewer where there is less skin, but ``least``."""
+        span = {"mild": mild, "severe": severe}.get(self.severity or "", usual)
+        return self.how_many(*(max(least, round(n * self.room)) for n in span))
+
 
 @lru_cache(maxsize=64)
 def _spots(count: int, apart: int, spread: float) -> np.ndarray:

@@ -148,8 +148,7 @@ def lichen_planus(patch: Patch) -> Lesions:
 def pityriasis_rosea(patch: Patch) -> Lesions:
     """One large herald patch and many oval patches, long axes along the skin lines, with a collar of fine scale inside the edge."""
     rng = patch.rng
-    count = {"mild": (7, 10), "severe": (20, 28)}.get(patch.severity or "", (11, 18))
-    count = patch.how_many(*(max(3, round(n * patch.room)) for n in count))
+    count = patch.strewn(mild=(7, 10), usual=(11, 18), severe=(20, 28), least=3)
     centres = patch.places(count, apart=0.10 * patch.frame)
     where = patch.flat[[int(np.argmin(np.linalg.norm(patch.points - c, axis=1))) for c in centres]]
     sizes = patch.scale * rng.uniform(0.030, 0.052, len(where))
