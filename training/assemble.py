@@ -16,7 +16,7 @@ from generation.layout import weights_sha256
 from training.dataset import Record, read_folder
 from training.patches import BASIS
 from training.run import Strict, load
-from training.unet import pipeline, text_tower
+from training.unet import Sampler, pipeline, text_tower
 
 
 class AssembleRecipe(Strict):
@@ -35,6 +35,8 @@ class AssembleRecipe(Strict):
     guidance_rescale: float = 0.0
     #: The largest scale that the U-Net learnt, where it is told one; None: as large as anyone likes.
     guidance_most: float | None = None
+    #: "ddim" for a student that leaps.
+    sampler: Sampler = "ddpm"
     tone_tries: int = Field(default=0, ge=0, le=20)
     license: str = "CC0-1.0"
     #: Larger weight files are split, so that every file fits where large ones are not taken.
@@ -46,7 +48,7 @@ def assemble(recipe: AssembleRecipe) -> Path:
     unet = load(UNet2DConditionModel, recipe.unet, "unet")
     autoencoder = load(AutoencoderKL, recipe.autoencoder, "vae")
     text_encoder, tokenizer = text_tower(recipe.clip)
-    pipe = pipeline(unet, autoencoder, text_encoder, tokenizer).to(torch.float16)
+    pipe = pipeline(unet, autoencoder, text_encoder, tokenizer, recipe.sampler).to(torch.float16)
     aside = recipe.out.with_name(f".{recipe.out.name}.new")
     shutil.rmtree(aside, ignore_errors=True)
     pipe.save_pretrained(aside, max_shard_size=recipe.max_shard_size)

@@ -92,7 +92,7 @@ def train(recipe: AutoencoderRecipe) -> Run:
     if recipe.trains == "decoder":
         model.encoder.requires_grad_(False)
         model.quant_conv.requires_grad_(False)
-    model = quicken(model).to(device, memory_format=torch.channels_last)
+    model = quicken(model, device)
     model.save_config(recipe.run / "model")
     run = Run(recipe.run, recipe, recipe.schedule, model, fingerprint(records))
 

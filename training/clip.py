@@ -7,6 +7,7 @@ target of a row is spread evenly over its positives. The text tower is what the 
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -78,7 +79,8 @@ class Pairs:
         number = {text: i for i, text in enumerate(self.texts)}
         self.caption = np.array([number[record.text] for record in records])
         self.tokens = tokens(tokenizer, self.texts)
-        self.pixels = np.stack([self._small(record.path, size) for record in records])
+        with ThreadPoolExecutor() as pool:
+            self.pixels = np.stack(list(pool.map(lambda record: self._small(record.path, size), records)))
 
     @staticmethod
     def _small(path: Path, size: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -88,6 +89,13 @@ class Images:
     def __len__(self) -> int:
         return len(self.records)
 
+    def ready(self, indices: Iterable[int]) -> None:
+        """Decode those that are not in memory yet, on all cores."""
+        missing = [i for i in {int(i) for i in indices} if i not in self._images]
+        if len(missing) > 1:
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(lambda i: (self.image(i), self.mask(i)), missing))
+
     def image(self, index: int) -> np.ndarray:
         if index not in self._images:
             self._images[index] = self._read(self.records[index].path, "RGB", Image.Resampling.LANCZOS)
@@ -122,6 +130,7 @@ def crops(images: Images, indices: np.ndarray, crop: int, rng: np.random.Generat
     """Random ``crop``-pixel windows, flipped either way half of the time."""
     pixels = np.empty((len(indices), 3, crop, crop), np.float32)
     lesion = np.zeros((len(indices), 1, crop, crop), np.float32)
+    images.ready(indices)
     for row, index in enumerate(indices):
         y, x = rng.integers(0, images.size - crop + 1, 2)
         window = np.s_[y : y + crop, x : x + crop]

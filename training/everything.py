@@ -61,6 +61,7 @@ def everything(
         values = {**recipes[name], "run": runs[name], "data": sources, "device": device}
         values |= {key: runs[key] for key in ("autoencoder", "clip") if key in values}
         values |= {"teacher": runs["unet"]} if "teacher" in values else {}
+        values |= {"latents": root / "latents"} if name in ("unet", "guidance") else {}
         if start is not None and "start" in kind.model_fields:
             values["start"] = start
         values["schedule"] = {**values["schedule"], "minutes": minutes * SHARES[name]}

@@ -1,15 +1,20 @@
-"""Guidance in one evaluation: a student U-Net that is told the guidance scale and answers as its teacher does in two.
+"""A student U-Net that is told the guidance scale and answers at once what its teacher says in several evaluations.
 
 Stage one of Meng et al., "On distillation of guided diffusion models" (CVPR 2023, arXiv 2210.03142): the student starts as
 the teacher, its time embedding also takes the scale, as diffusers' ``time_cond_proj_dim`` has it, and it learns
 v_empty + w·(v_caption − v_empty). StableDiffusionPipeline then evaluates once a step: half the work for any number of steps.
+
+Stage two at the same time, with ``leaps``: for pictures in that many DDIM steps the student learns where ``substeps`` guided
+DDIM steps of the teacher arrive from the same noisy picture (progressive distillation, Salimans & Ho 2022, arXiv 2202.00512).
+
 At scale 1 the student stays the plain conditional model, empty caption included, so training can go on from it: `plain`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -18,7 +23,7 @@ from pydantic import Field
 from training.dataset import fingerprint
 from training.guided import embedded, plain, student_of
 from training.norm import quicken
-from training.precision import mixed
+from training.precision import compiled, mixed
 from training.run import Run, StepRandom, load, pick_device
 from training.unet import Batch, LatentRecipe, Material
 
@@ -34,6 +39,10 @@ class GuidanceRecipe(LatentRecipe):
     plain_share: float = Field(default=0.15, ge=0, le=1)
     #: Width of the embedded scale.
     width: int = Field(default=128, ge=2)
+    #: DDIM steps of a picture that the student is made for, each learnt from ``substeps`` of the teacher's; None: any number
+    #: of steps, each of which costs the student one evaluation and the teacher two.
+    leaps: int | None = Field(default=None, ge=1, le=100)
+    substeps: int = Field(default=4, ge=1)
 
 
 def train(recipe: GuidanceRecipe) -> Run:
@@ -43,44 +52,99 @@ def train(recipe: GuidanceRecipe) -> Run:
     teacher = plain(load(UNet2DConditionModel, recipe.teacher, "unet")).eval().requires_grad_(False)
     student = load(UNet2DConditionModel, recipe.student, "unet") if recipe.student else student_of(teacher, recipe.width)
     teacher = teacher.to(device, memory_format=torch.channels_last)
-    student = quicken(student.train().requires_grad_(True)).to(device, memory_format=torch.channels_last)
+    student = quicken(student.train().requires_grad_(True), device)
     width = student.config.time_cond_proj_dim
     student.save_config(recipe.run / "model")
     run = Run(recipe.run, recipe, recipe.schedule, student, fingerprint(material.records))
     empty = material.text([material.empty])
+    told_quickly, answered_quickly = (compiled(net) if recipe.compile else net for net in (teacher, student))
+    leaps = None if recipe.leaps is None else Leaps(material.alphas, recipe.leaps, recipe.substeps)
 
-    @torch.no_grad()
-    def taught(batch: Batch, scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def guided(batch: Batch, scale: torch.Tensor, net: Callable[..., Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """The teacher's velocity with its caption, and the guided one."""
         both = (torch.cat([batch.noisy] * 2), torch.cat([batch.times] * 2), torch.cat([empty.expand_as(batch.text), batch.text]))
         with mixed(device):
-            without, told = teacher(*both).sample.float().chunk(2)
+            without, told = net(*both).sample.float().chunk(2)
         return told, without + scale.view(-1, 1, 1, 1) * (told - without)
 
-    def answer(batch: Batch, scale: torch.Tensor) -> torch.Tensor:
+    @torch.no_grad()
+    def taught(batch: Batch, scale: torch.Tensor, net: Callable[..., Any]) -> torch.Tensor:
+        """What the student is to say."""
+        if leaps is None:
+            return guided(batch, scale, net)[1]
+        return leaps.velocity(batch, lambda moved: guided(moved, scale, net)[1])
+
+    def answer(batch: Batch, scale: torch.Tensor, net: Callable[..., Any]) -> torch.Tensor:
         with mixed(device):
-            return student(batch.noisy, batch.times, batch.text, timestep_cond=embedded(scale, width)).sample
+            return net(batch.noisy, batch.times, batch.text, timestep_cond=embedded(scale, width)).sample
 
     def loss(step: int, random: StepRandom) -> dict[str, torch.Tensor]:
         batch = material.batch(random)
         chance, which = torch.rand(2, len(batch.times), generator=random.torch).to(device)
         inside = (chance - recipe.plain_share) / (1 - recipe.plain_share)
         scale = 1 + (recipe.most - 1) * inside.clamp(min=0)
-        batch.text[(chance < recipe.plain_share) & (which < 0.5)] = empty
-        return {"loss": batch.loss(answer(batch, scale), taught(batch, scale)[1])}
+        plainly = chance < recipe.plain_share
+        batch.text[plainly & (which < 0.5)] = empty
+        if leaps is None:
+            return {"loss": batch.loss(answer(batch, scale, answered_quickly), taught(batch, scale, told_quickly))}
+        batch = batch.at(torch.where(plainly, batch.times, leaps.start(batch.times)))
+        target = torch.where(plainly.view(-1, 1, 1, 1), batch.velocity, taught(batch, scale, told_quickly))
+        return {"loss": batch.loss(answer(batch, scale, answered_quickly), target)}
 
     @torch.no_grad()
     def validate(picture: Path) -> dict[str, float]:
         """``guidance_missed``: share of what guidance changes, squared, that the student does not give; 1 at the start."""
-        material.show(student, picture)
+        material.show(student, picture, "ddpm" if leaps is None else "ddim")
         batch = material.held_out_batch()
         if batch is None:
             return {}
-        scale = torch.full((len(batch.times),), recipe.guidance_scale, device=device)
-        told, guided = taught(batch, scale)
-        missed = batch.loss(answer(batch, scale), guided) / batch.loss(told, guided)
-        once = torch.ones_like(scale)
-        return {"guidance_missed": missed.item(), "loss_held_out": batch.loss(answer(batch, once), batch.velocity).item()}
+        once = torch.ones_like(batch.alphas[batch.times])
+        figures = {"loss_held_out": batch.loss(answer(batch, once, student), batch.velocity).item()}
+        if leaps is not None:
+            batch = batch.at(leaps.start(batch.times))
+        scale = recipe.guidance_scale * once
+        target = taught(batch, scale, teacher)
+        missed = batch.loss(answer(batch, scale, student), target) / batch.loss(guided(batch, scale, teacher)[0], target)
+        return {"guidance_missed": missed.item(), **figures}
 
     run.fit(loss, validate)
     return run
+
+
+class Leaps:
+    """DDIM from each of ``count`` trailing timesteps to the next one, in one step or in ``substeps``."""
+
+    def __init__(self, alphas: torch.Tensor, count: int, substeps: int) -> None:
+        """``alphas``: ᾱ of every timestep; the picture itself, timestep −1, has ᾱ = 1."""
+        device = alphas.device
+        self.alphas = torch.cat([alphas, torch.ones(1, device=device)])
+        self.length, self.substeps = len(alphas) // count, substeps
+        self.starts = (len(alphas) / count * torch.arange(1, count + 1, device=device)).round().long() - 1
+
+    def start(self, times: torch.Tensor) -> torch.Tensor:
+        """For any timesteps (N,) the leap that goes over them, named by where it starts."""
+        return self.starts[torch.bucketize(times, self.starts)]
+
+    def velocity(self, batch: Batch, guided: Callable[[Batch], torch.Tensor]) -> torch.Tensor:
+        """What to say at ``batch.times``, plain timesteps included, so that one step arrives where the teacher does."""
+        begin = batch.times
+        end = begin - self.length
+        end = torch.where(end < 0, torch.full_like(end, -1), end)
+        moved = batch
+        for done in range(1, self.substeps + 1):
+            upto = (begin + (end - begin) * done / self.substeps).round().long()
+            arrived = self.step(moved.noisy, guided(moved), moved.times, upto)
+            if done < self.substeps:
+                moved = batch.with_noisy(arrived, upto)
+        (a, s), (b, r) = self._signal(begin), self._signal(end)
+        return (arrived - (b * a + r * s) * batch.noisy) / (r * a - b * s)
+
+    def step(self, noisy: torch.Tensor, v: torch.Tensor, begin: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
+        """One DDIM step of the velocity ``v``."""
+        (a, s), (b, r) = self._signal(begin), self._signal(end)
+        return b * (a * noisy - s * v) + r * (a * v + s * noisy)
+
+    def _signal(self, times: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """√ᾱ and √(1 − ᾱ), (N, 1, 1, 1)."""
+        alpha = self.alphas[times].view(-1, 1, 1, 1)
+        return alpha.sqrt(), (1 - alpha).sqrt()

@@ -111,6 +111,7 @@ def train(recipe: JudgeRecipe) -> Run:
 
 def stacked(images: Images, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Pictures (N, 3, S, S) in [-1, 1] and lesions (N, 1, S, S) in [0, 1]."""
+    images.ready(rows)
     pixels = torch.from_numpy(np.stack([images.image(i) for i in rows])).permute(0, 3, 1, 2).float() / 127.5 - 1
     masks = [images.mask(i) for i in rows]
     empty = np.zeros((images.size, images.size), np.uint8)

@@ -34,26 +34,41 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         for group in self.param_groups:
-            update = self._matrix if group["matrix"] else self._vector
-            for p in group["params"]:
-                if p.grad is not None:
-                    update(p, self.state[p], group)
+            learning = [p for p in group["params"] if p.grad is not None]
+            if group["matrix"]:
+                alike: dict[tuple[int, int], list[nn.Parameter]] = {}
+                for p in learning:
+                    alike.setdefault((len(p), p[0].numel()), []).append(p)
+                for shape, params in alike.items():
+                    self._matrices(params, shape, group)
+            elif learning:
+                self._vectors(learning, group)
 
-    def _matrix(self, p: nn.Parameter, state: dict, group: dict, momentum: float = 0.95) -> None:
-        average = state.setdefault("average", torch.zeros_like(p))
-        average.lerp_(p.grad, 1 - momentum)
-        ahead = p.grad.lerp(average, momentum).reshape(len(p), -1)
-        p.mul_(1 - group["lr"] * group["weight_decay"])
-        p.add_(orthogonalised(ahead).view(p.shape), alpha=-0.2 * math.sqrt(max(ahead.shape)) * group["lr"])
+    # All of a kind together: on a GPU a step takes as long as its number of operations.
 
-    def _vector(self, p: nn.Parameter, state: dict, group: dict, betas: tuple[float, float] = (0.9, 0.99)) -> None:
-        first = state.setdefault("first", torch.zeros_like(p))
-        second = state.setdefault("second", torch.zeros_like(p))
-        state["step"] = state.get("step", 0) + 1
-        first.lerp_(p.grad, 1 - betas[0])
-        second.lerp_(p.grad.square(), 1 - betas[1])
-        corrected = (second / (1 - betas[1] ** state["step"])).sqrt_().add_(1e-8)
-        p.addcdiv_(first, corrected, value=-group["lr"] / (1 - betas[0] ** state["step"]))
+    def _matrices(self, params: list[nn.Parameter], shape: tuple[int, int], group: dict, momentum: float = 0.95) -> None:
+        """One step of matrices that have one shape."""
+        grads, averages = [p.grad for p in params], self._states(params, "average")
+        torch._foreach_lerp_(averages, grads, 1 - momentum)
+        ahead = torch._foreach_lerp(grads, averages, momentum)
+        updates = orthogonalised(torch.stack([part.reshape(shape) for part in ahead]))
+        torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
+        rate = -0.2 * math.sqrt(max(shape)) * group["lr"]
+        torch._foreach_add_(params, [u.view(p.shape) for u, p in zip(updates, params, strict=True)], alpha=rate)
+
+    def _vectors(self, params: list[nn.Parameter], group: dict, betas: tuple[float, float] = (0.9, 0.99)) -> None:
+        grads, first, second = [p.grad for p in params], self._states(params, "first"), self._states(params, "second")
+        torch._foreach_lerp_(first, grads, 1 - betas[0])
+        torch._foreach_lerp_(second, torch._foreach_mul(grads, grads), 1 - betas[1])
+        for p in params:
+            self.state[p]["step"] = self.state[p].get("step", 0) + 1
+        step = self.state[params[0]]["step"]
+        corrected = torch._foreach_sqrt(torch._foreach_div(second, 1 - betas[1] ** step))
+        torch._foreach_add_(corrected, 1e-8)
+        torch._foreach_addcdiv_(params, first, corrected, value=-group["lr"] / (1 - betas[0] ** step))
+
+    def _states(self, params: list[nn.Parameter], name: str) -> list[torch.Tensor]:
+        return [self.state[p].setdefault(name, torch.zeros_like(p)) for p in params]
 
 
 def build(name: str, model: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
@@ -65,16 +80,17 @@ def build(name: str, model: nn.Module, lr: float, weight_decay: float) -> torch.
 
 
 def orthogonalised(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """About U·Vᵀ of ``matrix`` (rows, columns): singular values end between 0.7 and 1.2. bfloat16 is enough, where it is quick."""
+    """About U·Vᵀ of each ``matrix`` (…, rows, columns): singular values end between 0.7 and 1.2. bfloat16 is enough, where it
+    is quick."""
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix.to(quick_dtype(matrix.device.type))
-    tall = len(x) > x.shape[1]
-    x = x.T if tall else x
-    x = x / (x.norm() + 1e-7)
+    tall = x.shape[-2] > x.shape[-1]
+    x = x.mT if tall else x
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.T if tall else x).to(matrix.dtype)
+    return (x.mT if tall else x).to(matrix.dtype)
 
 
 class Ema:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import torch
+from torch import nn
 
 from generation.loading import pick_dtype
 
@@ -16,6 +19,24 @@ def quick_dtype(device: str) -> torch.dtype:
     Never float16: what is trained here does not scale its losses.
     """
     return torch.bfloat16 if pick_dtype(device) is torch.bfloat16 else torch.float32
+
+
+def compiled(model: nn.Module) -> Callable[..., Any]:
+    """``model`` for training steps, compiled; where the compiler fails, ``model`` as it is, and a line that says so."""
+    quick = torch.compile(model, dynamic=False)
+
+    def step(*args: Any, **kwargs: Any) -> Any:
+        nonlocal quick
+        try:
+            return quick(*args, **kwargs)
+        except RuntimeError as error:
+            if quick is model or isinstance(error, torch.OutOfMemoryError):
+                raise
+            print(f"Not compiled: {type(error).__name__} {str(error)[:300]}", flush=True)
+            quick = model
+            return model(*args, **kwargs)
+
+    return step
 
 
 def mixed(device: torch.device) -> torch.autocast:

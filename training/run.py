@@ -72,6 +72,12 @@ class StepRandom:
         self.numpy = np.random.default_rng((seed, step, rank) if rank else (seed, step))
         self.torch = torch.Generator().manual_seed(int(self.numpy.integers(2**62)))
 
+    def on(self, device: torch.device) -> torch.Generator:
+        """A generator for large noise where it is needed; on a CPU it is ``torch`` itself."""
+        if device.type == "cpu":
+            return self.torch
+        return torch.Generator(device).manual_seed(self.torch.initial_seed())
+
 
 class Run:
     """Trains ``model`` in ``folder``. ``loss(step, random)`` gives named losses, of which ``loss`` is descended."""
@@ -249,4 +255,7 @@ def pick_device(name: str) -> torch.device:
     """``auto`` is the GPU where there is one; torchrun's processes take one each."""
     if name == "auto":
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda"):
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
     return torch.device(name)

@@ -62,7 +62,7 @@ def train(recipe: SharpenRecipe) -> Run:
     torch.manual_seed(recipe.schedule.seed)
     basis = Basis.load(recipe.autoencoder / BASIS)
     autoencoder = load(AutoencoderKL, recipe.autoencoder, "vae")
-    model = quicken(Sharpener(autoencoder)).to(device, memory_format=torch.channels_last)
+    model = quicken(Sharpener(autoencoder), device)
     records, weights = gather(recipe.data)
     images = Images(records, autoencoder.config.sample_size)
     chances, held_out = drawn_and_held_out(records, weights)

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import queue
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from pydantic import Field
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
@@ -26,7 +29,7 @@ from training.dataset import Images, Record, fingerprint
 from training.guided import plain
 from training.norm import quicken
 from training.patches import BASIS, Basis
-from training.precision import mixed
+from training.precision import compiled, mixed
 from training.run import Run, Schedule, StepRandom, Strict, load, pick_device
 
 
@@ -75,6 +78,14 @@ class LatentRecipe(Strict):
     lesion_weight: float = Field(default=3.0, ge=0)
     #: Timesteps that get ``share`` of the draws on top of their uniform part: where sites and outlines are decided.
     emphasis: Emphasis = Emphasis()
+    #: Each picture is also learnt mirrored: captions name no side.
+    mirror: bool = True
+    #: Look for new pictures in the folders of ``data`` while training, for data that are still being drawn.
+    grows: bool = False
+    #: Where encoded pictures are kept, for runs to share; in the run's own folder unless given.
+    latents: Path | None = None
+    #: Compile the U-Net (a minute or two, worth it on a GPU).
+    compile: bool = False
     #: Captions drawn at every checkpoint, with this many steps and this guidance.
     show: tuple[str, ...] = ()
     steps: int = Field(default=20, ge=1)
@@ -108,48 +119,111 @@ def noise_scheduler() -> DDPMScheduler:
     )
 
 
+def step_scheduler() -> DDIMScheduler:
+    """The same schedule without fresh noise (Song et al. 2021, arXiv 2010.02502): for a student that leaps, `training.guidance`."""
+    config = {k: v for k, v in noise_scheduler().config.items() if k != "_use_default_values"}
+    return DDIMScheduler.from_config({**config, "set_alpha_to_one": True})
+
+
+SAMPLERS = {"ddpm": noise_scheduler, "ddim": step_scheduler}
+Sampler = Literal["ddpm", "ddim"]
+
+
 @dataclass
 class Batch:
-    """Noisy latents (N, C, h, w) at ``times`` (N,), the velocity that made them, captions' outputs (N, tokens, width)."""
+    """Latents (N, C, h, w) and the noise that is laid over them at ``times`` (N,), captions' outputs (N, tokens, width)."""
 
-    noisy: torch.Tensor
-    velocity: torch.Tensor
+    clean: torch.Tensor
+    noise: torch.Tensor
     times: torch.Tensor
     text: torch.Tensor
     #: (N, 1, h, w) what each place counts.
     weight: torch.Tensor
+    #: ᾱ of every timestep.
+    alphas: torch.Tensor
+
+    def __post_init__(self) -> None:
+        noisy, self.velocity = velocity(self.clean, self.noise, self.alphas[self.times])
+        self.noisy = noisy.contiguous(memory_format=torch.channels_last)
+
+    def at(self, times: torch.Tensor) -> Batch:
+        """The same pictures under the same noise at other ``times``."""
+        return Batch(self.clean, self.noise, times, self.text, self.weight, self.alphas)
+
+    def with_noisy(self, noisy: torch.Tensor, times: torch.Tensor) -> Batch:
+        """The same captions with noisy pictures that a sampler made."""
+        moved = self.at(times)
+        moved.noisy = noisy.contiguous(memory_format=torch.channels_last)
+        return moved
 
     def loss(self, out: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         return ((out.float() - target).square() * self.weight).mean() / self.weight.mean()
 
 
 class Material:
-    """Cached latents and captions of a recipe, from which batches are drawn; and pictures of what was learnt."""
+    """Latents and captions of a recipe, from which batches are drawn; and pictures of what was learnt."""
 
     def __init__(self, recipe: LatentRecipe, device: torch.device) -> None:
         self.recipe, self.device = recipe, device
         autoencoder = load(AutoencoderKL, recipe.autoencoder, "vae").to(device)
         self.text_encoder, self.tokenizer = text_tower(recipe.clip)
-        self.records, weights = gather(recipe.data)
+        self.text_encoder.to(device)
+        self.store = Latents(recipe.latents or recipe.run / "latents", autoencoder, recipe.autoencoder / BASIS, recipe.mirror)
+        self.alphas = noise_scheduler().alphas_cumprod.to(device)
+        self.number: dict[str, int] = {}
+        self.records: list[Record] = []
+        self.weights, self.caption = np.zeros(0), np.zeros(0, int)
+        self.latents = self.lesion = self.embeddings = torch.zeros(0)
+        records, weights = gather(recipe.data)
+        with parallel.one_after_another():
+            found = self.store.of(records)
+        self.empty = 0
+        self._learn_captions({""})
+        self._add(records, weights, *found)
+        self._found: queue.SimpleQueue = queue.SimpleQueue()
+        if recipe.grows:
+            threading.Thread(target=self._watch, args=({r.path for r in records},), daemon=True).start()
+
+    def _add(self, records: list[Record], weights: np.ndarray, latents: torch.Tensor, lesion: torch.Tensor) -> None:
+        self._learn_captions({record.text for record in records})
+        self.records = [*self.records, *records]
+        self.weights = np.concatenate([self.weights, weights])
+        self.caption = np.concatenate([self.caption, [self.number[record.text] for record in records]])
+        self.latents = _joined(self.latents, latents.to(self.device))
+        self.lesion = _joined(self.lesion, lesion.to(self.device))
         named = np.array([bool(record.text) for record in self.records])
         learn = np.array([record.split == "train" for record in self.records]) & named
-        cache = Latents(recipe.run / "latents", autoencoder, recipe.autoencoder / BASIS)
-        with parallel.one_after_another():
-            self.latents, self.lesion = cache.of(self.records)
-        captions = sorted({"", *(record.text for record in self.records)})
-        number = {caption: i for i, caption in enumerate(captions)}
-        self.empty = number[""]
-        self.caption = np.array([number[record.text] for record in self.records])
-        self.embeddings = encode_captions(self.text_encoder.to(device), self.tokenizer, captions)
-        self.chances = np.where(learn, weights, 0) / weights[learn].sum()
+        self.chances = np.where(learn, self.weights, 0) / self.weights[learn].sum()
         self.held_out = np.flatnonzero(~learn & named)[:128]
-        self.alphas = noise_scheduler().alphas_cumprod
+
+    def _learn_captions(self, captions: Iterable[str]) -> None:
+        new = sorted(set(captions) - self.number.keys())
+        if new:
+            self.number |= {caption: len(self.number) + i for i, caption in enumerate(new)}
+            told = encode_captions(self.text_encoder, self.tokenizer, new)
+            self.embeddings = _joined(self.embeddings, told.to(self.device))
+
+    def _watch(self, known: set[Path]) -> None:
+        pause = threading.Event()
+        while not pause.wait(15):
+            known |= self._look(known)
+
+    def _look(self, known: set[Path]) -> set[Path]:
+        """Encode pictures that were added to the folders, for `batch` to take in; gives their paths."""
+        records, weights = gather(self.recipe.data)
+        new = [i for i, record in enumerate(records) if record.path not in known]
+        if new:
+            added = [records[i] for i in new]
+            self._found.put((added, weights[new], *self.store.of(added)))
+        return {records[i].path for i in new}
 
     def text(self, captions: np.ndarray) -> torch.Tensor:
-        return self.embeddings[captions].to(self.device).float()
+        return self.embeddings[torch.as_tensor(captions, device=self.device)].float()
 
     def batch(self, random: StepRandom, dropout: float = 0.0) -> Batch:
         """A training batch, ``dropout`` of its captions replaced by the empty one."""
+        while not self._found.empty():
+            self._add(*self._found.get())
         rows = random.numpy.choice(len(self.records), self.recipe.schedule.batch, p=self.chances)
         captions = np.where(random.numpy.random(len(rows)) < dropout, self.empty, self.caption[rows])
         return self._batch(rows, captions, random, self.recipe.emphasis)
@@ -160,20 +234,23 @@ class Material:
         return self._batch(rows, self.caption[rows], StepRandom(0, 0), None) if len(rows) else None
 
     def _batch(self, rows: np.ndarray, captions: np.ndarray, random: StepRandom, emphasis: Emphasis | None) -> Batch:
-        times = stratified_times(len(rows), len(self.alphas), random.torch, emphasis)
-        noise = torch.randn(len(rows), *self.latents.shape[1:], generator=random.torch)
-        noisy, target = velocity(self.latents[rows].float(), noise, self.alphas[times])
-        weight = 1 + self.recipe.lesion_weight * self.lesion[rows].float()
-        noisy = noisy.to(self.device, memory_format=torch.channels_last)
         device = self.device
-        return Batch(noisy, target.to(device), times.to(device), self.text(captions), weight.to(device))
+        places = torch.from_numpy(rows * self.latents.shape[1] + random.numpy.integers(self.latents.shape[1], size=len(rows)))
+        clean, lesion = (kept.flatten(0, 1)[places.to(device)].float() for kept in (self.latents, self.lesion))
+        times = stratified_times(len(rows), len(self.alphas), random.torch, emphasis).to(device)
+        noise = torch.randn(clean.shape, generator=random.on(device), device=device)
+        return Batch(clean, noise, times, self.text(captions), 1 + self.recipe.lesion_weight * lesion, self.alphas)
 
-    def show(self, model: UNet2DConditionModel, picture: Path) -> None:
+    def show(self, model: UNet2DConditionModel, picture: Path, sampler: Sampler = "ddpm") -> None:
         """Draw the recipe's captions, with the newest decoder."""
         if self.recipe.show:
             newest = load(AutoencoderKL, self.recipe.autoencoder, "vae").to(self.device)
-            pipe = pipeline(model, newest, self.text_encoder, self.tokenizer)
+            pipe = pipeline(model, newest, self.text_encoder, self.tokenizer, sampler)
             draw(pipe, self.recipe.show, self.recipe.steps, self.recipe.guidance_scale, picture)
+
+
+def _joined(kept: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
+    return torch.cat([kept, added]) if len(kept) else added
 
 
 def train(recipe: UNetRecipe) -> Run:
@@ -181,27 +258,28 @@ def train(recipe: UNetRecipe) -> Run:
     torch.manual_seed(recipe.schedule.seed)
     material = Material(recipe, device)
     if recipe.start is None:
-        _, channels, side, _ = material.latents.shape
+        *_, channels, side, _ = material.latents.shape
         model = recipe.net.build(channels, side, material.embeddings.shape[2])
     else:
         model = plain(load(UNet2DConditionModel, recipe.start, "unet")).train().requires_grad_(True)
-    model = quicken(model).to(device, memory_format=torch.channels_last)
+    model = quicken(model, device)
     model.save_config(recipe.run / "model")
     run = Run(recipe.run, recipe, recipe.schedule, model, fingerprint(material.records))
+    learner = compiled(model) if recipe.compile else model
 
-    def loss_of(batch: Batch) -> torch.Tensor:
+    def loss_of(batch: Batch, net: UNet2DConditionModel) -> torch.Tensor:
         with mixed(device):
-            out = model(batch.noisy, batch.times, batch.text).sample
+            out = net(batch.noisy, batch.times, batch.text).sample
         return batch.loss(out, batch.velocity)
 
     def loss(step: int, random: StepRandom) -> dict[str, torch.Tensor]:
-        return {"loss": loss_of(material.batch(random, recipe.caption_dropout))}
+        return {"loss": loss_of(material.batch(random, recipe.caption_dropout), learner)}
 
     @torch.no_grad()
     def validate(picture: Path) -> dict[str, float]:
         material.show(model, picture)
         held_out = material.held_out_batch()
-        return {} if held_out is None else {"loss_held_out": loss_of(held_out).item()}
+        return {} if held_out is None else {"loss_held_out": loss_of(held_out, model).item()}
 
     run.fit(loss, validate)
     return run
@@ -250,15 +328,19 @@ def encode_captions(text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer, capti
 class Latents:
     """Latents kept on disk, in shards of up to 1024 images, so that images added later are the only ones encoded."""
 
-    def __init__(self, folder: Path, autoencoder: AutoencoderKL, basis: Path) -> None:
+    def __init__(self, folder: Path, autoencoder: AutoencoderKL, basis: Path, mirror: bool = False) -> None:
         """With a file ``basis`` the encoder is that projection, which is a hundred times quicker as one convolution."""
-        self.folder = folder / weights_hash(autoencoder)[:12]
+        self.folder = folder / (weights_hash(autoencoder)[:12] + ("-mirrored" if mirror else ""))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.autoencoder = autoencoder
         self.basis = Basis.load(basis) if basis.exists() else None
+        self.mirror = mirror
 
     def of(self, records: list[Record]) -> tuple[torch.Tensor, torch.Tensor]:
-        """(latents float16 (N, C, h, w), lesion share of each place float16 (N, 1, h, w)) in the order of ``records``."""
+        """(latents float16 (N, sides, C, h, w), lesion share of each place float16 (N, sides, 1, h, w)), as ``records`` go.
+
+        One side, or two with ``mirror``: the picture and its mirror image.
+        """
         known: dict[str, tuple[int, int]] = {}
         shards = sorted(self.folder.glob("*.json"))
         for number, shard in enumerate(shards):
@@ -269,24 +351,29 @@ class Latents:
             path = self._encode(part, len(shards))
             known |= {str(record.path): (len(shards), row) for row, record in enumerate(part)}
             shards.append(path)
-        stored = [torch.load(path.with_suffix(".pt"), weights_only=True) for path in shards]
         places = [known[str(record.path)] for record in records]
+        stored = {s: torch.load(shards[s].with_suffix(".pt"), weights_only=True) for s in {s for s, _ in places}}
         return tuple(torch.stack([stored[s][kind][row] for s, row in places]) for kind in ("latents", "lesion"))
 
     @torch.no_grad()
     def _encode(self, records: list[Record], number: int) -> Path:
         images = Images(records, self.autoencoder.config.sample_size)
+        images.ready(range(len(records)))
         latents, lesion = [], []
-        for start in range(0, len(records), 16):
-            rows = range(start, min(start + 16, len(records)))
+        for start in range(0, len(records), 64):
+            rows = range(start, min(start + 64, len(records)))
             pixels = torch.from_numpy(np.stack([images.image(i) for i in rows])).permute(0, 3, 1, 2) / 127.5 - 1
-            latents.append(self._latent(pixels).half().cpu())
+            latents.append(self._sides(pixels, self._latent).half().cpu())
             side = latents[-1].shape[-1]
-            lesion += [pooled(images.mask(i), side) for i in rows]
+            shares = torch.stack([pooled(images.mask(i), side) for i in rows])
+            lesion.append(self._sides(shares, lambda x: x).half())
         path = self.folder / f"{number:05d}.json"
-        torch.save({"latents": torch.cat(latents), "lesion": torch.stack(lesion).half()}, path.with_suffix(".pt"))
+        torch.save({"latents": torch.cat(latents), "lesion": torch.cat(lesion)}, path.with_suffix(".pt"))
         path.write_text(json.dumps([str(record.path) for record in records]))
         return path
+
+    def _sides(self, pictures: torch.Tensor, through: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        return torch.stack([through(x) for x in ((pictures, pictures.flip(3)) if self.mirror else (pictures,))], 1)
 
     def _latent(self, pixels: torch.Tensor) -> torch.Tensor:
         if self.basis is not None:
@@ -314,7 +401,11 @@ def weights_hash(model: torch.nn.Module) -> str:
 
 
 def pipeline(
-    unet: UNet2DConditionModel, autoencoder: AutoencoderKL, text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer
+    unet: UNet2DConditionModel,
+    autoencoder: AutoencoderKL,
+    text_encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    sampler: Sampler = "ddpm",
 ) -> StableDiffusionPipeline:
     """The pipeline that the chat will load, from parts in memory."""
     pipe = StableDiffusionPipeline(
@@ -322,7 +413,7 @@ def pipeline(
         vae=autoencoder,
         text_encoder=text_encoder,
         tokenizer=tokenizer,
-        scheduler=noise_scheduler(),
+        scheduler=SAMPLERS[sampler](),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

@@ -24,6 +24,8 @@ STATED = {"severity": 0.30, "size": 0.12, "number": 0.18}
 #: The identity that is seen in validation pictures only; training never meets that body.
 VALIDATION_IDENTITY = 7
 VALIDATION_SHARE = 0.04
+#: The manifest is written whenever so many more (and a tenth more) are drawn: training need not wait for the last one.
+LISTED = 512
 
 
 @dataclass(frozen=True)
@@ -141,11 +143,23 @@ def make(
     jobs = list(plan(count, seed, *chosen, typical))
     # Neighbours share a body, so that a worker seldom builds a new one.
     tasks = [(job, str(folder), resolution, variety) for job in sorted(jobs, key=lambda j: (j.number // 2000, j.identity))]
-    with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count()) as pool:
-        for done, _ in enumerate(pool.imap_unordered(_draw, tasks, chunksize=16), start=1):
-            yield done
     others = [row for row in read(folder) if row.source != SOURCE]
-    write(folder, [*others, *(job.row() for job in jobs)])
+    rows = {job.number: job.row() for job in jobs}
+    ready, listed = [], 0
+    with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count(), initializer=_give_way) as pool:
+        for number in pool.imap_unordered(_draw, tasks, chunksize=16):
+            ready.append(rows[number])
+            if len(ready) >= max(listed + LISTED, 1.1 * listed):
+                write(folder, [*others, *ready])
+                listed = len(ready)
+            yield len(ready)
+    write(folder, [*others, *ready])
+
+
+def _give_way() -> None:
+    """Let what else runs here go first: training on the phantoms that are drawn, or the person at this machine."""
+    if hasattr(os, "nice"):
+        os.nice(5)
 
 
 def _same_plan(folder: Path, wanted: dict) -> None:

@@ -52,7 +52,7 @@ def test_the_scale_is_given_as_the_pipeline_gives_it():
 
 def test_it_learns_and_draws_with_one_evaluation_a_step(runs, labelled, tmp_path):
     common = {"data": [{"path": labelled}], "device": "cpu", "autoencoder": runs / "autoencoder", "clip": runs / "clip"}
-    schedule = {"minutes": 5, "batch": 8, "lr": 0.002, "optimizer": "adamw", "warmup_steps": 2, "ema": 0.5, "max_steps": 60}
+    schedule = {"minutes": 5, "batch": 8, "lr": 0.002, "optimizer": "adamw", "warmup_steps": 2, "ema": 0.5, "max_steps": 90}
     recipe = guidance.GuidanceRecipe(
         **common, kind="guidance", run=tmp_path / "told", teacher=runs / "unet", schedule=schedule, plain_share=0, width=16
     )
@@ -80,3 +80,48 @@ def test_it_learns_and_draws_with_one_evaluation_a_step(runs, labelled, tmp_path
     )
     unet.train(recipe)
     assert "time_embedding.cond_proj.weight" not in recipe.run.joinpath("model", "config.json").read_text()
+
+
+@pytest.mark.parametrize("count", [1, 4, 8, 14])
+def test_leaps_start_where_the_pipeline_steps(count):
+    scheduler = unet.step_scheduler()
+    scheduler.set_timesteps(count)
+    leaps = guidance.Leaps(scheduler.alphas_cumprod, count, 2)
+    assert leaps.starts.tolist() == scheduler.timesteps.tolist()[::-1]
+    over = leaps.start(torch.arange(1000))
+    assert (over >= torch.arange(1000)).all() and set(over.tolist()) == set(leaps.starts.tolist())
+
+
+def test_one_leap_arrives_where_the_teachers_steps_do():
+    """The teacher's steps taken by diffusers' own scheduler, on every second of whose timesteps the student stands."""
+    scheduler = unet.step_scheduler()
+    scheduler.set_timesteps(8)
+    leaps = guidance.Leaps(scheduler.alphas_cumprod, 4, 2)
+    n, shape = 4, (4, 2, 3, 3)
+    batch = unet.Batch(
+        torch.randn(shape), torch.randn(shape), leaps.starts, torch.zeros(n, 1, 1), torch.ones(n, 1, 3, 3), scheduler.alphas_cumprod
+    )
+
+    def teacher(noisy, times):
+        return torch.tanh(noisy) * (1 + times.view(-1, 1, 1, 1) / 500)
+
+    said = leaps.velocity(batch, lambda moved: teacher(moved.noisy, moved.times))
+    arrived = leaps.step(batch.noisy, said, batch.times, batch.times - 250)
+    for row, begin in enumerate(leaps.starts):
+        x = batch.noisy[row : row + 1]
+        for time in (begin, begin - 125):
+            x = scheduler.step(teacher(x, time[None]), int(time), x).prev_sample
+        assert torch.allclose(arrived[row], x[0], atol=1e-4)
+
+
+def test_a_student_learns_to_leap(runs, labelled, tmp_path):
+    schedule = {"minutes": 5, "batch": 8, "lr": 0.002, "optimizer": "adamw", "warmup_steps": 2, "ema": 0.5, "max_steps": 60}
+    recipe = guidance.GuidanceRecipe(
+        kind="guidance", run=tmp_path / "leaps", teacher=runs / "unet", data=[{"path": labelled}], device="cpu", width=16,
+        autoencoder=runs / "autoencoder", clip=runs / "clip", latents=tmp_path / "latents", schedule=schedule, leaps=2, substeps=2,
+        show=["acne type of rash at the face area on a fair skin"], steps=2,
+    )  # fmt: skip
+    guidance.train(recipe)
+    figures = json.loads((recipe.run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert figures["guidance_missed"] < 0.9
+    assert next((recipe.run / "validation").glob("*.png")) and next((tmp_path / "latents").rglob("*.pt"))

@@ -50,7 +50,7 @@ def test_quick_group_norm_is_group_norm():
     torch.manual_seed(0)
     stock = nn.Sequential(nn.GroupNorm(4, 16))
     nn.init.normal_(stock[0].weight)
-    quick = quicken(nn.Sequential(nn.GroupNorm(4, 16)))
+    quick = quicken(nn.Sequential(nn.GroupNorm(4, 16)), torch.device("cpu"))
     quick.load_state_dict(stock.state_dict())
     x = (torch.randn(3, 16, 6, 5) + 2).contiguous(memory_format=torch.channels_last)
     results = []

@@ -1,6 +1,7 @@
 """The whole way at tiny sizes, with the real classes: autoencoder, CLIP, U-Net, critic, and the folder the chat loads."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from training.cli import RECIPES, CardRecipe, app, read_recipe
 from training.dataset import read_folder
 from training.guidance import GuidanceRecipe
 from training.judge import JudgeRecipe
-from training.run import load_averaged
+from training.run import StepRandom, load_averaged
 
 #: One worker for all that uses the same finished runs.
 pytestmark = pytest.mark.xdist_group("runs")
@@ -60,10 +61,41 @@ def test_only_new_images_are_encoded(runs, labelled, tmp_path, monkeypatch):
     monkeypatch.setattr(unet.Latents, "_encode", lambda self, part, n: encoded.extend(part) or real(self, part, n))
     latents, lesion = unet.Latents(tmp_path, model, basis).of(records[::-1])
     assert encoded == records[20:][::-1]
-    assert latents.shape == (24, 4, 16, 16) and lesion.shape == (24, 1, 16, 16)
+    assert latents.shape == (24, 1, 4, 16, 16) and lesion.shape == (24, 1, 1, 16, 16)
     alone, _ = unet.Latents(tmp_path / "other", model, tmp_path / "no basis").of(records[5:6])
     assert torch.allclose(latents[24 - 6].float(), alone[0].float(), atol=0.1)
     assert 0.03 < lesion.float().mean() < 0.12  # a disc of radius 10 in 64 by 64 is 7.7 %
+
+
+def test_a_mirrored_picture_is_kept_beside_it(runs, labelled, tmp_path):
+    model = load_averaged(AutoencoderKL, runs / "autoencoder")
+    basis = runs / "autoencoder" / unet.BASIS
+    records = read_folder(labelled)[:3]
+    latents, lesion = unet.Latents(tmp_path, model, basis, mirror=True).of(records)
+    assert latents.shape == (3, 2, 4, 16, 16)
+    assert torch.equal(lesion[:, 1], lesion[:, 0].flip(-1)) and not torch.equal(lesion[:, 1], lesion[:, 0])
+    straight = model.decode(latents[:, 0].float()).sample
+    turned = model.decode(latents[:, 1].float()).sample
+    assert (turned - straight.flip(3)).abs().mean() < 0.5 * (turned - straight).abs().mean()
+
+
+def test_pictures_added_while_training_are_learnt(runs, labelled, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(labelled, data)
+    lines = (data / "metadata.jsonl").read_text().splitlines(keepends=True)
+    (data / "metadata.jsonl").write_text("".join(lines[:10] + lines[20:]))
+    recipe = unet.UNetRecipe(
+        kind="unet", run=tmp_path / "unet", data=[{"path": data}], device="cpu", autoencoder=runs / "autoencoder",
+        clip=runs / "clip", schedule={**SHORT, "max_steps": 1},
+    )  # fmt: skip
+    material = unet.Material(recipe, torch.device("cpu"))
+    assert len(material.records) == 14
+    before = material.latents.clone()
+    (data / "metadata.jsonl").write_text("".join(lines))
+    material._look({record.path for record in material.records})
+    batch = material.batch(StepRandom(0, 0))
+    assert len(material.records) == 24 and material.chances[14:].min() > 0
+    assert torch.equal(material.latents[:14], before) and batch.text.shape[0] == 4
 
 
 def test_velocity_gives_image_and_noise_back():
