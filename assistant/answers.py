@@ -185,7 +185,7 @@ def answer(
         reply = UNREADABLE if parsed.text.strip() else f"Nothing was typed. {UNREADABLE.split('. ', 1)[1]}"
         return Turn(act="clarify", reply=reply, suggestions=suggestions), about
     if parsed.intent in REFUSALS:
-        reply = {"unclear": UNCLEAR, "fixed": FIXED}.get(parsed.topic or "") or REFUSALS[parsed.intent]
+        reply = {"unclear": UNCLEAR, "fixed": FIXED, "feature": FEATURE}.get(parsed.topic or "") or REFUSALS[parsed.intent]
         named = tuple(rash for patch in parsed.patches for rash in patch.rash) if parsed.intent == "diagnosis" else ()
         return Turn(act="refuse", reply=reply, suggestions=suggestions, ignored=list(parsed.ignored)), named or about
     if parsed.intent == "social":
@@ -207,6 +207,11 @@ UNCLEAR = (
 FIXED = (
     "Camera, light, colour and style I cannot change. What I can vary is the condition, the body site, the skin tone, the "
     "severity, and the size and number of lesions."
+)
+#: Of one sign of a condition that is to be left out or changed.
+FEATURE = (
+    "A condition is drawn with all its signs; one of them alone I cannot change or leave out. What I can vary is the condition, the body site,"
+    " the skin tone, the severity, and the size and number of lesions."
 )
 UNREADABLE = "I could not make sense of that. Type what you would like to see, for instance “eczema on fair skin”."
 REFUSALS = {
@@ -304,6 +309,8 @@ def question(
     named = said["rash"] or ([] if of_itself else meant)
     if parsed.topic == "difference" and len(said["rash"]) == 1:
         named = [*meant[-1:], *said["rash"]]  # "how does that differ from tinea?"
+    if parsed.topic == "definition" and not any(said.values()) and (known_by := known_by_sign(parsed.text)):
+        named = [known_by]
     rashes = list(dict.fromkeys(named))[:3]
     topic = parsed.topic
     if topic == "difference" and len(rashes) == 1 and len({request.tone for request in requests}) > 1:
@@ -317,6 +324,16 @@ def question(
         return Turn(act="answer", reply=about_tone(said["tone"][0]), suggestions=after_images(requests, trained)), about
     reply = f"Which condition do you mean? I know {listed(known('rash', trained))}."
     return Turn(act="clarify", reply=reply, suggestions=naming(trained)), about
+
+
+_WHAT_IS = re.compile(r"\bwhat(?: ?'s| is| are| was)? (?:an? |the )?(?:word )?([a-z][a-z' -]{4,40}?)(?: mean)?[ ?.!]*$")
+
+
+def known_by_sign(asked: str) -> str | None:
+    """The one condition whose note names the sign that is asked about ("what's a herald patch?")."""
+    found = _WHAT_IS.search(asked.lower())
+    hits = [rash for rash, note in notes().items() if found and found[1] in f"{note.appearance} {note.dark_skin}".lower()]
+    return hits[0] if len(hits) == 1 else None
 
 
 def names_of(rash: str) -> str:
@@ -356,6 +373,7 @@ def told(note: Note, topic: str | None, tones: Sequence[str]) -> str:
             "site": [sites],
             "cause": [note.about],
             "contagion": [note.contagious],
+            "feeling": [note.feels],
             "person_have": [note.about],
             "tone": [light, dark],
             "appearance": [note.appearance, dark],

@@ -54,6 +54,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
     if label_at(items, k + 1) in ("skin", "scale", "slot_noun") and label_at(items, k + 2) == "darker" and items[k].number == int(items[k].number):
         items[k + 2].id = str(int(items[k + 2].id) * int(items[k].number))
         return "figure", ""  # "one skin tone darker"
+    if label_at(items, k + 1) == "slot_noun" and items[k].number == sum(len(i.values) for i in items if i.label == items[k + 1].id):
+        return "figure", ""  # "now 3 tones for that: fair, brown, black"
     if said_at(items, k - 1).split()[-1:] == ["seed"]:
         return "seed", ""
     fewer = said_at(items, k + 1).split()[:1] in (["fewer"], ["less"]) and label_at(items, k + 1) in ("times", "word", "adverb")

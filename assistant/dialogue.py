@@ -29,7 +29,8 @@ from assistant.frames import (
     share,
     total,
 )
-from assistant.replies import assumptions, described, left_over, readings
+from assistant.regions import wholes_of
+from assistant.replies import assumptions, described, left_over, listed, readings
 from assistant.schema import MAX_IMAGES_PER_TURN, MIDDLE, VALUE_SLOTS, Assumption, ImageRequest, ParsedTurn, Patch, Turn
 from assistant.suggestions import after_images, for_newcomers
 
@@ -251,6 +252,8 @@ def requested(
     seed = seed if parsed.seed is None else parsed.seed
     extra = [*readings(parsed.repaired), *left_over(parsed.ignored, parsed.unknown)]
     extra += [f"Drawn from seed {parsed.seed}."] if parsed.seed is not None else []
+    if clear := kept_clear(parsed):
+        extra.append(f"I cannot make sure that the {listed(clear)} stay{'s' * (len(clear) == 1)} clear.")
     if parsed.returns and (earlier := drawn_before(history, parsed)):
         return shown_again(history, earlier, trained)
     said = in_full(parsed)
@@ -329,11 +332,20 @@ def recalled(history: History, state: State, parsed: ParsedTurn) -> tuple[Frame,
     return None
 
 
+def kept_clear(parsed: ParsedTurn) -> list[str]:
+    """Parts of a named site that are to be left out ("on the face, but not the nose")."""
+    parts = wholes_of()
+    out = [a for p in parsed.patches for a in p.excluded.get("area", ()) if set(parts.get(a, ())) & set(p.area)]
+    return list(dict.fromkeys(out))
+
+
 def in_context(history: History, state: State, parsed: ParsedTurn, trained: Trained | None) -> tuple[ParsedTurn, list[str]]:
     """The utterance with what only the conversation can tell filled in, and what is to be said about it."""
     patches = parsed.patches
     if (every := recall.every_listed(history.listed, patches, parsed, trained)) is not None:
         patches = every
+    if (two := recall.both(history.states[: history.at + 1], patches, parsed)) is not None:
+        patches = two
     patches, note = recall.own_area(history.states[: history.at + 1], patches, parsed), []
     if (same := recall.same_site(state.requests, patches, parsed)) is not None:
         patches, note = same, ["Left and right are not told apart."]
@@ -395,6 +407,9 @@ def drafted(
     patches = parsed.patches or (Patch(),)
     named = any(patch.rash for patch in patches)
     mode = parsed.mode
+    if mode == "new" and not state.pending and recall.goes_on(state.requests, patches, parsed):
+        mode = "modify"
+        state = state.model_copy(update={"frames": tuple(frame.change(tone=drawn_tones(frame)) for frame in state.frames)})
     if parsed.plural and mode == "modify" and state.frames and not state.pending and any(patch.model_fields_set - {"count"} for patch in patches):
         patches = tuple(patch.without({"count"}) for patch in patches)  # "severe cases": as many as there are
     if mode == "compare" and len(about) > 1 and not any(patch.model_fields_set for patch in patches):

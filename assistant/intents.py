@@ -19,7 +19,7 @@ _TELLING = frozenset({"image", "add", "compare", "darker", "worse", "clear", "co
 _VAGUE = frozenset({"modify", "slot_noun", "skin", "social", "add"})
 _COMMANDS = frozenset({"undo", "redo", "reset", "help"})
 #: Topics of questions, the most telling first.
-_TOPICS = ("limit", "use", "save", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "cause", "site", "person_have", "definition", "appearance")
+_TOPICS = ("limit", "use", "save", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "feeling", "cause", "site", "person_have", "definition", "appearance")
 #: Of several, what is answered: "ok thanks, bye" is a farewell, no consent.
 _SOCIAL = ("no", "bye", "thanks", "sorry", "praise", "greeting", "yes")
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
@@ -81,8 +81,15 @@ def _other_subject(s: Sentence) -> bool:
         return False
     for k, item in enumerate(s.items):
         if item.label == "other_subject" and item.id != "medium" and (item.id != "text" or _is_written(s.items, k)):
-            return True
+            return not _request_follows(s, k)
     return False
+
+
+def _request_follows(s: Sentence, k: int) -> bool:
+    """ "Can you make a quiz? Psoriasis on the elbow, black skin": a sentence of its own says what to draw."""
+    stop = next((j for j in range(k, len(s.items)) if s.items[j].label == "conj" and s.items[j].id == "stop"), len(s.items))
+    after = {i.label for i in s.items[stop:]}
+    return "rash" in after and bool(after & {"area", "tone"})
 
 
 def _is_written(items: list[Item], k: int) -> bool:
@@ -101,6 +108,8 @@ def _for_something(items: list[Item], k: int) -> bool:
 def _command(items: list[Item]) -> str | None:
     """The intent of a sentence that is nothing but a command ("undo", "start over please"); None otherwise."""
     items = [i for i in items if not (i.label == "negate" and i.said in ("no", "nope"))]  # "no, take that back"
+    if any(i.label == "undo" for i in items):
+        items = [i for i in items if not (i.label in ("darker", "worse") and i.said.startswith("too "))]  # "too dark, go back"
     labels = [i.label for i in items if i.label not in (*_EMPTY, "social", "image") and i.id != "noun"]
     kinds = set(labels) & _COMMANDS
     if len(kinds) == 1 and set(labels) <= kinds | {"modify", "request", "add", "question", "word", "slot_noun"} and labels.count("word") <= 1:
@@ -152,6 +161,9 @@ def _small_talk(s: Sentence) -> tuple[str, str | None]:
         return "request", None  # "change it"
     if not meaningful and s.labels & {"idiom", "interjection"}:
         return "social", None
+    strange = [i for i in s.of("word") if i.said not in ("less", "more")]
+    if "descriptor" in s.labels and ("negate" in s.labels or s.has("each", "unsay") or any(i.said in ("less", "more") for i in s.items)) and not strange:
+        return "off_topic", "feature"  # "and without the scale?", "less scaly"
     if any(i.said in words("fixed") for i in s.items):
         return "off_topic", "fixed"  # "zoom in", "brighter lighting please"
     return "off_topic", None if s.asks or "question" in s.labels or len(s.of("word")) > 2 else "unclear"
@@ -299,9 +311,9 @@ def _has_subject(s: Sentence, cues: list[Item], topic: str) -> bool:
     """Whether something of skin is asked about, or what was drawn last ("is it contagious?", "which one is more common?")."""
     if s.labels & {"generic_rash", "rash", "tone", "skin", "slot_noun", "scale"} or any(c.said.startswith("which ") for c in cues):
         return True
-    if any(i.said in words("sign") for i in s.items):
-        return True  # "how come the redness is less visible?"
-    if topic in ("cause", "contagion", "person_have", "site", "difference") and not s.strange:
+    if any(i.said in words("sign") or (topic == "definition" and i.label in ("descriptor", "lesion")) for i in s.items):
+        return True  # "what's a herald patch?", "how come the redness is less visible?"
+    if topic in ("cause", "contagion", "feeling", "person_have", "site", "difference") and not s.strange:
         return True  # "what's the usual cause?"
     if topic == "difference" and any(i.said in ("two", "both") for i in s.items):
         return True  # "what features help distinguish the two?"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from assistant.items import Item, label_at, said_at
@@ -35,6 +36,8 @@ def contradictions(items: list[Item]) -> list[str]:
     elsewhere = any(i.label == "area" and not i.implied and not i.negated for i in items)
     if elsewhere and sum(i.label == "rash" for i in items) == 1 and any(i.label == "area" and i.implied for i in items):
         found.append("contradiction:area")  # "scalp ringworm on the foot"
+    if _one_tone_twice(items):
+        found.append("contradiction:tone")  # "fair skin, Fitzpatrick VI"
     graded = {i.id for i in items if i.label == "severity" and not i.negated}
     for a, b in pairwise(items):
         if a.label == "severity" and len(graded) == 3:
@@ -43,6 +46,17 @@ def contradictions(items: list[Item]) -> list[str]:
         if plain and a.label == b.label and a.label in ("tone", "severity", "size", "number") and a.id != b.id:
             found.append(f"contradiction:{a.label}")
     return found
+
+
+_SCALE = re.compile(r"\b(?:fitz\w*|fst|phototype|type|monk|mst)\b")
+
+
+def _one_tone_twice(items: list[Item]) -> bool:
+    """Whether a tone in words and another on a scale stand for one skin: with a comma between them, not "and"."""
+    at = [k for k, i in enumerate(items) if i.label == "tone" and not (i.negated or i.hint)]
+    if len(at) != 2 or items[at[0]].id == items[at[1]].id or sum(bool(_SCALE.search(items[k].said)) for k in at) != 1:
+        return False
+    return all(i.label in ("skin", "adverb") or i.said in (",", "(") for i in items[at[0] + 1 : at[1]])
 
 
 def foreign(items: list[Item], text: str) -> bool:

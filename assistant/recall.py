@@ -24,7 +24,7 @@ _SLOT_OF = {"t": "tone", "s": "tone", "c": "tone", "r": "rash", "d": "rash", "a"
 _HALVES = re.compile(r"\bhalf\b.*\bhalf\b|\bhalf\b.*\b(?:the )?(?:other half|rest|others)\b|\b50 ?[/:-] ?50\b|\bfifty[ -]fifty\b")
 _HALF = re.compile(r"\bhalf(?: of)? (?:them|these|those|the (?:images|pictures|photos))\b")
 _LIST = re.compile(r"\b(?:all|each|every one|every single one) of (?:them|these|those)\b|\bthem all\b")
-_OTHER_SIDE = re.compile(r"\bthe other (?:\w+)\b|\bthe (?:left|right) one\b")
+_OTHER_SIDE = re.compile(r"\b(?:the )?other (?:\w+)\b|\bthe (?:left|right) one\b")
 
 
 def drawn(states: Sequence) -> list:
@@ -109,6 +109,33 @@ def every_listed(slot: str, patches: Sequence[Patch], parsed: ParsedTurn, traine
     if not slot or not _LIST.search(parsed.text.lower()) or any(getattr(patch, slot) for patch in patches):
         return None
     return tuple(patch.model_copy(update={slot: tuple(known(slot, trained))}) for patch in patches or (Patch(),))
+
+
+_BOTH = re.compile(r"\bboth (?:of )?(?:the |these |those )?(?:skin )?(tones|skins|colours|colors|complexions|types|sites|areas|places|locations|conditions|rashes)\b")
+
+
+def both(states: Sequence, patches: Sequence[Patch], parsed: ParsedTurn) -> tuple[Patch, ...] | None:
+    """ "and on the shins, both tones" after brown and then fair: the last two values of the slot that were drawn."""
+    found = _BOTH.search(parsed.text.lower())
+    if not found:
+        return None
+    slot = {"t": "tone", "s": "tone", "c": "tone", "a": "area", "p": "area", "l": "area", "r": "rash"}[found[1][0]]
+    slot = {"sites": "area", "conditions": "rash"}.get(found[1], slot)
+    now = {getattr(request, slot) for state in drawn(states)[-1:] for request in state.requests}
+    if len(now) > 1 or any(getattr(patch, slot) for patch in patches):
+        return None
+    values = list(dict.fromkeys(getattr(r, slot) for state in reversed(drawn(states)) for r in state.requests))[:2]
+    return tuple(patch.model_copy(update={slot: tuple(values[::-1])}) for patch in patches or (Patch(),)) if len(values) == 2 else None
+
+
+_ASKS = re.compile(r"\b(?:show|draw|generate|create|give|make|want|need|see|images?|pictures?|photos?|pics?)\b")
+
+
+def goes_on(requests: Sequence[ImageRequest], patches: Sequence[Patch], parsed: ParsedTurn) -> bool:
+    """ "several warts", "severe tinea" where that was drawn: where it was, on the skin it was on."""
+    if len(patches) != 1 or _ASKS.search(parsed.text.lower()) or set(patches[0].rash) != {request.rash for request in requests}:
+        return False
+    return bool(patches[0].model_fields_set & {"count", "number", "severity", "size"}) and not (patches[0].mentions("area") or patches[0].mentions("tone"))
 
 
 def own_area(states: Sequence, patches: Sequence[Patch], parsed: ParsedTurn) -> tuple[Patch, ...]:

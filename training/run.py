@@ -107,7 +107,7 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         for group in self.optimizer.param_groups:
             group["weight_decay"] = self.schedule.weight_decay
-        self.ema.shadow = state["ema"]
+        self.ema.shadow = {k: v.to(self.ema.shadow[k].device) for k, v in state["ema"].items()}
         self.step, self.seconds = manifest["step"], manifest["seconds"]
 
     def save(self) -> Path:

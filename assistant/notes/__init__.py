@@ -28,6 +28,8 @@ class Note(BaseModel):
     dark_skin: str = Field(min_length=20, max_length=320)
     #: Whether it passes from one person to another, and how.
     contagious: str = Field(min_length=10, max_length=200)
+    #: What someone who has it feels.
+    feels: str = Field(min_length=10, max_length=200)
     #: Where it is seen.
     sites: str = Field(min_length=10, max_length=240)
     #: The same as canonical areas, the most typical first.

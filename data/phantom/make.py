@@ -159,7 +159,7 @@ def make(
 def _give_way() -> None:
     """Let what else runs here go first: training on the phantoms that are drawn, or the person at this machine."""
     if hasattr(os, "nice"):
-        os.nice(5)
+        os.nice(19)
 
 
 def _same_plan(folder: Path, wanted: dict) -> None:

@@ -13,6 +13,7 @@ GOOD = {
     "rash": "acne",
     "about": "A disease of hair follicles.",
     "contagious": "Acne is not contagious.",
+    "feels": "Some spots are tender.",
     "appearance": "Papules and pustules on oily skin.",
     "dark_skin": "Dark marks stay behind on brown skin.",
     "sites": "Face and back.",
@@ -29,7 +30,7 @@ def test_every_condition_has_one():
 @pytest.mark.parametrize("rash", vocabulary().names("rash"))
 def test_describes_and_never_advises(rash):
     note = notes()[rash]
-    text = " ".join((note.about, note.appearance, note.dark_skin, note.sites))
+    text = " ".join((note.about, note.appearance, note.dark_skin, note.sites, note.feels))
     assert not re.search(r"\b(treat(?!ed)|cream|ointment|should|see a doctor|consult|cure|therapy)", text, re.I)
     assert not set("<>*_`[]$") & set(text)
     assert rash not in note.resembles

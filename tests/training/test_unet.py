@@ -222,6 +222,8 @@ def test_a_wrong_key_in_a_recipe_is_named(tmp_path):
         ("gpu/assemble", AssembleRecipe),
         ("gpu/continue_unet", unet.UNetRecipe),
         ("gpu/continue_sharpen", sharpen.SharpenRecipe),
+        ("gpu/continue_guidance", GuidanceRecipe),
+        ("gpu/continue_assemble", AssembleRecipe),
     ],
 )
 def test_the_projects_recipes_are_valid(name, kind):
