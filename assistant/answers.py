@@ -332,7 +332,7 @@ _WHAT_IS = re.compile(r"\bwhat(?: ?'s| is| are| was)? (?:an? |the )?(?:word )?([
 def known_by_sign(asked: str) -> str | None:
     """The one condition whose note names the sign that is asked about ("what's a herald patch?")."""
     found = _WHAT_IS.search(asked.lower())
-    hits = [rash for rash, note in notes().items() if found and found[1] in f"{note.appearance} {note.dark_skin}".lower()]
+    hits = [rash for rash, note in notes().items() if found and not re.search(r"\b(?:one|it|this|that|first)\b", found[1]) and found[1] in f"{note.appearance} {note.dark_skin}".lower()]
     return hits[0] if len(hits) == 1 else None
 
 

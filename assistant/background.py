@@ -20,6 +20,8 @@ def set_background_aside(items: list[Item]) -> None:
     for before, after in _sentences(items):
         if _is_told(items[before]) and _is_asked(items[after]):
             _drop_what_is_said_anew(items[before], items[after])
+        elif _is_approved(items[before]):
+            _drop_what_is_said_anew(items[before], items[after])  # "the wrist ones are fine. the finger ones should be milder"
 
 
 def _drop_if_told_elsewhere(items: list[Item], start: int, end: int) -> None:
@@ -63,8 +65,15 @@ def _is_told(sentence: list[Item]) -> bool:
 _SUBJECTS = ("word", "people", "unit", "negate", "idiom", "adverb")
 
 
+def _is_approved(sentence: list[Item]) -> bool:
+    """ "The wrist ones are fine": of what was shown, it says that it may stay."""
+    ends = [i for i in sentence if not (i.label == "conj" and i.id == "stop")][-1:]
+    return bool(ends) and ends[0].label == "social" and ends[0].id in ("praise", "yes") and any(i.said in ("is", "are", "looks", "look") for i in sentence)
+
+
 def _is_asked(sentence: list[Item]) -> bool:
     asks = any(i.label == "request" or (i.label == "modify" and i.id == "change") for i in sentence)
+    asks = asks or (any(i.label == "rash" for i in sentence) and any(i.said in ("please", "pls") for i in sentence))
     return asks and not any(i.label == "add" or (i.label == "modify" and i.id in ("same", "now")) for i in sentence)
 
 

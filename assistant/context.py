@@ -137,7 +137,7 @@ def weak_values(items: list[Item]) -> None:
             told = told or (ends and any(i.label in ("skin", "tone") for i in items[:k]))  # "black skin, and the same on white"
             item.label = "tone" if told else "word"
         elif item.label == "severity_with_rash":
-            told = _beside(items, k, ("rash", "generic_rash", "lesion"), ("severity",))
+            told = _beside(items, k, ("rash", "generic_rash", "lesion"), ("severity", "descriptor"))
             strong = {said_at(items, k - 1), item.said.split()[0]} & words("intensifier")
             ones = said_at(items, k + 1) in ("one", "ones")  # "zits on the back, bad ones"
             told = told or ((bool(strong) or ones) and any(i.label == "rash" for i in items))
@@ -155,6 +155,9 @@ def idle_quantities(items: list[Item]) -> None:
     looked_through = ("adverb", "descriptor", "side", "tone", "tone_people", "tone_with_skin", "size", "severity", "severity_with_rash")
     for k, item in enumerate(items):
         if item.label != "number" or item.id != "multiple":
+            continue
+        if said_at(items, k + 1) == "of" and said_at(items, k + 2) in ("our", "my", "your", "their") and label_at(items, k + 3) not in _COUNTED:
+            item.drop()  # "many of our residents are south asian"
             continue
         j = next_index(items, k, looked_through)
         if label_at(items, j) == "word" and label_at(items, next_index(items, j, looked_through)) not in _COUNTED and is_english(items[j].said):

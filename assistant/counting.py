@@ -46,6 +46,13 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
     if said_at(items, k + 1) == "slides" and said_at(items, k + 2) in ("of", "with", "showing") and any(i.label == "rash" for i in items[k:]):
         items[k + 1].drop()
         return "count", ""  # "8 slides of hives"
+    if said_at(items, k + 1) == "times" and label_at(items, k + 2) in ("", "conj", "adverb") and said_at(items, k + 2) not in ("a", "per", "an"):
+        items[k + 1].drop()  # "can I have that 4 times"
+        return "count", ""
+    if said_at(items, k - 1) == "=" and said_at(items, k - 2) == "n" and any(i.said == "x" for i in items):
+        items[k - 2].drop()
+        items[k - 1].become("each", "each")  # "{eczema, acne} x {fair, brown}, n=2"
+        return "count", ""
     if label_at(items, k + 1) == "unit" and id_at(items, k + 1) in ("after", "both"):
         items[k + 1].drop()
         return "figure", ""
@@ -155,6 +162,7 @@ def _is_digit(items: list[Item], k: int) -> bool:
     """A number that says which finger or toe ("fingers 2 to 4")."""
     j = prev_index(items, k, ("range", "conj", "figure"))
     site = id_at(items, j).endswith(("fingers", "toes", "nail")) and label_at(items, j) == "area"
+    site = site and label_at(items, (j or 0) + 1) in ("figure", "number", "word")  # not "between the fingers and two on the wrist"
     joined = all(label_at(items, i) == "figure" or items[i].said in ("to", "-", "and", "or") for i in range((j or 0) + 1, k))
     return site and joined and items[k].label == "number" and not _counts_images(items, k) and label_at(items, k + 1) in ("", "conj", "range", "adverb")
 
@@ -207,7 +215,7 @@ def _ordinal(items: list[Item], k: int) -> None:
     noun_left_out = (
         before in ("the", "and", ",")
         and after in ("adverb", "conj", "modify", "ordinal")
-        and said in (*_PLACE, "but", "and", "to", ",", "instead", "now")
+        and said in (*_PLACE, "but", "and", "to", ",", "instead", "now", "might", "could", "should", "can", "be")
     )
     described = before == "the" and (after in ("tone", "rash", "darker") or said in ("looks", "is", "was", "seems", "looked")) and n != -1 and label_at(items, k + 2) != "image"
     graded = after == "worse" and (before == "the" or said.startswith("one "))  # "the first one more severe"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Callable, Sequence
 from itertools import compress
 
@@ -30,7 +31,7 @@ from assistant.frames import (
     total,
 )
 from assistant.regions import wholes_of
-from assistant.replies import assumptions, described, left_over, listed, readings
+from assistant.replies import assumptions, described, left_over, listed, quoted, readings
 from assistant.schema import MAX_IMAGES_PER_TURN, MIDDLE, VALUE_SLOTS, Assumption, ImageRequest, ParsedTurn, Patch, Turn
 from assistant.suggestions import after_images, for_newcomers
 
@@ -157,7 +158,10 @@ def respond(
     states = history.states[: history.at + 1]
     if parsed.intent in ("request", "off_topic", "social") and (earlier := recall.first_set(states, parsed)):
         return shown_again(history, earlier, trained)
-    if parsed.intent == "social" and recall.swapped(history.state.requests, parsed):
+    if parsed.intent in ("request", "question"):
+        parsed = recall.short_name(states, parsed)
+    shown = history.state.requests
+    if (parsed.intent == "social" and recall.swapped(shown, parsed)) or (parsed.intent == "off_topic" and recall.extreme(shown, parsed)):
         parsed = parsed.model_copy(update={"intent": "request", "mode": "modify"})
     if parsed.intent == "request" or accepted:
         return requested(history, starting_from(history, parsed.first), parsed, trained, limit, seed)
@@ -252,6 +256,7 @@ def requested(
     seed = seed if parsed.seed is None else parsed.seed
     extra = [*readings(parsed.repaired), *left_over(parsed.ignored, parsed.unknown)]
     extra += [f"Drawn from seed {parsed.seed}."] if parsed.seed is not None else []
+    extra += [f"{quoted(word)} says little about skin; I took {tone}." for word, tone in parsed.people_tones[:2]]
     if clear := kept_clear(parsed):
         extra.append(f"I cannot make sure that the {listed(clear)} stay{'s' * (len(clear) == 1)} clear.")
     if parsed.returns and (earlier := drawn_before(history, parsed)):
@@ -326,6 +331,8 @@ def recalled(history: History, state: State, parsed: ParsedTurn) -> tuple[Frame,
         return meant
     if (meant := recall.swapped(state.requests, parsed)) is not None:
         return meant
+    if (meant := recall.extreme(state.requests, parsed)) is not None:
+        return meant
     if len(parsed.patches) == 1 and (parts := recall.half_changed(state.requests, parsed)):
         stay, change = parts
         return (*stay, *(merge(base, parsed.patches[0].without({"count", "count_factor"}), base.tone) for base in change))
@@ -346,6 +353,7 @@ def in_context(history: History, state: State, parsed: ParsedTurn, trained: Trai
         patches = every
     if (two := recall.both(history.states[: history.at + 1], patches, parsed)) is not None:
         patches = two
+    patches = recall.nearly_named(state.requests, patches, parsed)
     patches, note = recall.own_area(history.states[: history.at + 1], patches, parsed), []
     if (same := recall.same_site(state.requests, patches, parsed)) is not None:
         patches, note = same, ["Left and right are not told apart."]
@@ -627,8 +635,8 @@ def selected(state: State, parsed: ParsedTurn, mode: str) -> tuple[tuple[Frame, 
     if len(parsed.patches) != 1:
         return None
     (patch,) = parsed.patches
-    if mode == "add" and not parsed.keeps and not patch.model_fields_set - {"rash", "count", "each"}:
-        hits, rest = pointing(state, patch, ("rash",))
+    if mode == "add" and not parsed.keeps and not patch.model_fields_set - {"rash", "area", "count", "each"}:
+        hits, rest = pointing(state, patch, ("rash", "area"))
     elif mode == "modify" and patch.excluded and not any(getattr(patch, slot) for slot in VALUE_SLOTS):
         hits = [all(getattr(r, s) not in values for s, values in patch.excluded.items()) for r in state.requests]
         rest = patch.without({"excluded"})
@@ -760,6 +768,9 @@ def complete(
 def check(frames: tuple[Frame, ...], parsed: ParsedTurn, trained: Trained | None, limit: int | None) -> None:
     """Raises :class:`Ask` when the frames cannot be drawn as they are."""
 
+    if _CHILD.search(parsed.text.lower()) and any("genital" in frame.area for frame in frames):
+        raise Ask("I do not draw the genital area of children. Another body site?", answers.sites_of(lacking(frames, "area")[0], trained))
+
     for problem in parsed.problems:
         slot = answers.slot_of_problem(problem)
         raise Ask(*answers.problem(problem, frames[0], trained), slot, lacking(frames, slot) if slot else None)
@@ -782,6 +793,9 @@ def check(frames: tuple[Frame, ...], parsed: ParsedTurn, trained: Trained | None
     if limit is not None and (wanted := total(frames)) > limit and not capped(frames, limit):
         offer = (frames[0].change(count=limit),) if len(frames) == 1 and not frames[0].each else ()
         raise Ask(*answers.too_many(wanted, limit, frames, bool(offer)), "count", frames, offer)
+
+
+_CHILD = re.compile(r"\b(?:child|children|kid|baby|babie|infant|toddler|boy|girl|teen|teenager|adolescent|minor|newborn|neonate|schoolboy|schoolgirl|son|daughter)(?:'?s)?\b")
 
 
 def lacking(frames: Sequence[Frame], slot: str) -> tuple[Frame, ...]:

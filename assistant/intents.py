@@ -208,7 +208,7 @@ def diagnosis(s: Sentence) -> str | None:
     cues = [
         (k, i)
         for k, i in enumerate(s.items)
-        if i.label == "diagnosis" and (i.id != "have" or (not s.asks and _complains(s.items, k))) and not (i.said.endswith(" be") and _is_done(s.items, k))
+        if i.label == "diagnosis" and not (i.said.startswith("if ") and label_at(s.items, k + 1) in ("negate", "idiom")) and (i.id != "have" or (not s.asks and _complains(s.items, k))) and not (i.said.endswith(" be") and _is_done(s.items, k))
     ]
     if not cues:
         return "identify" if not s.asks and _is_it(s.items) else None
@@ -266,7 +266,7 @@ def question(s: Sentence) -> str | None:
         return None  # "can tinea be shown on the buttocks?"
     if cues[0].said.startswith("why") and s.has("modify", "pronoun"):
         return _topic(cues)  # "why does it stand out more there?"
-    changes = {"darker", "worse", "add", "size", "severity", "times", *(["modify"] if s.named else [])}
+    changes = {"darker", "worse", "add", "size", "severity", "times", *(["modify"] if s.named or "count" in s.labels else [])}
     if cues[0].said in ("can", "could", "will", "would") and said_at(s.items, at + 1) in ("you", "we", "i") and s.labels & changes:
         return None  # "can you make it more severe?"
     if "rash" in s.labels and any(c.said in ("what would", "how would") for c in cues):

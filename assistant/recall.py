@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from assistant.frames import Frame, Trained, images, known, total
 from assistant.schema import VALUE_SLOTS, ImageRequest, ParsedTurn, Patch
+from assistant.vocabulary import vocabulary
 
 _REST = re.compile(
     r"\b(?:the )?(?:others?|rest|remaining|other (?:one|two|three|four|five))\b(?: (?:ones?|images?|pictures?|photos?))?(?: of (?:them|these|those))?"
@@ -90,6 +91,35 @@ def swapped(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame
     return tuple(frame(request) for request in reversed(requests)) if _ORDER.search(text) else None
 
 
+_EXTREME = re.compile(r"\b(?:(worst|most severe|severest|most extreme)|(mildest|least severe|most mild)) (?:one|ones|image|picture|of (?:them|these|those))\b")
+
+
+def extreme(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame, ...] | None:
+    """ "I only need the worst one" where several severities are shown."""
+    found = _EXTREME.search(parsed.text.lower())
+    graded = [request for request in requests if request.severity]
+    scale = vocabulary().names("severity")
+    if not found or len({request.severity for request in graded}) < 2:
+        return None
+    wanted = (max if found[1] else min)((request.severity for request in graded), key=scale.index)
+    return tuple(frame(request) for request in graded if request.severity == wanted)
+
+
+_THE = re.compile(r"\bthe (dermatitis|keratosis|pityriasis|lichen)\b")
+
+
+def short_name(states: Sequence, parsed: ParsedTurn) -> ParsedTurn:
+    """ "go back to the dermatitis" where contact dermatitis was drawn, and no eczema: that is meant."""
+    found = _THE.search(parsed.text.lower())
+    if not found or len(parsed.patches) != 1 or len(parsed.patches[0].rash) != 1:
+        return parsed
+    shown = dict.fromkeys(request.rash for state in reversed(drawn(states)) for request in state.requests)
+    meant = next((rash for rash in shown if found[1] in rash), None)
+    if meant is None or parsed.patches[0].rash[0] in shown:
+        return parsed
+    return parsed.model_copy(update={"patches": (parsed.patches[0].model_copy(update={"rash": (meant,)}),)})
+
+
 def halves(parsed: ParsedTurn) -> bool:
     """ "half on black, half on fair", "50/50": what is there is shared out."""
     return bool(_HALVES.search(parsed.text.lower()))
@@ -136,6 +166,22 @@ def goes_on(requests: Sequence[ImageRequest], patches: Sequence[Patch], parsed: 
     if len(patches) != 1 or _ASKS.search(parsed.text.lower()) or set(patches[0].rash) != {request.rash for request in requests}:
         return False
     return bool(patches[0].model_fields_set & {"count", "number", "severity", "size"}) and not (patches[0].mentions("area") or patches[0].mentions("tone"))
+
+
+_ONES = re.compile(r"\b(?:ones?|images?|pictures?|photos?)\b")
+
+
+def nearly_named(requests: Sequence[ImageRequest], patches: Sequence[Patch], parsed: ParsedTurn) -> tuple[Patch, ...]:
+    """ "the finger ones" where "between the fingers" is shown: a site that is not shown stands for the one that has its name in it."""
+    if not _ONES.search(parsed.text.lower()) or not (parsed.edits or parsed.selects):
+        return tuple(patches)
+    shown = {request.area for request in requests}
+
+    def meant(area: str) -> str:
+        within = [there for there in shown if re.search(rf"\b{re.escape(area)}\b", there)]
+        return within[0] if area not in shown and len(within) == 1 else area
+
+    return tuple(patch.model_copy(update={"area": tuple(map(meant, patch.area))}) if patch.area else patch for patch in patches)
 
 
 def own_area(states: Sequence, patches: Sequence[Patch], parsed: ParsedTurn) -> tuple[Patch, ...]:

@@ -114,6 +114,8 @@ class ParsedTurn(BaseModel):
     selects: bool = False
     #: Corrections by typo repair, and words read as a part of what they mean ("trunk" as chest): (as typed, read as).
     repaired: tuple[tuple[str, str], ...] = ()
+    #: Tones that were read off a word for people alone: (as typed, tone) ("an Asian patient").
+    people_tones: tuple[tuple[str, str], ...] = ()
     #: Words not understood that look as if they mattered, as typed: descriptions that no slot holds ("crusted", "left",
     #: "dermoscopic"), and words in no dictionary. Only for requests.
     ignored: tuple[str, ...] = ()
