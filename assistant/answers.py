@@ -252,6 +252,23 @@ SAVE = (
 )
 
 
+#: Questions about the images and what draws them → answer.
+ABOUT_IMAGES = {
+    "size": "Images have the size that the loaded model was made for: 256 × 256 pixels from the embedded checkpoint, as PNG files. "
+    "I do not enlarge them.",
+    "seeds": "Every image is drawn from a seed, which stands under it and in its file; the same request with the same seed gives"
+    " the same image. Say “eczema on the elbow with seed 42”, or fix it in the sidebar.",
+    "model": "What the loaded model was trained on, what was measured and what it cannot do is in its model card, README.md in its"
+    " folder. No image shows a real patient: the embedded checkpoint learned from drawings of a program and from dermoscopic"
+    " photographs of ISIC 2017.",
+}
+#: Redness, of no condition in particular.
+REDNESS = (
+    "On light skin redness (erythema) is pink to red. On brown skin it is dusky, violet or brown, on black skin grey to violet or"
+    " hardly to be seen: warmth, swelling and scale then tell more than colour."
+)
+
+
 def abilities(trained: Trained | None) -> str:
     rashes = known("rash", trained)
     return (
@@ -294,6 +311,8 @@ def question(
         return Turn(act="answer", reply=LIMIT, suggestions=after_images(requests, trained)), about
     if parsed.topic == "use":
         return Turn(act="answer", reply=USE, suggestions=after_images(requests, trained)), about
+    if parsed.topic in ABOUT_IMAGES:
+        return Turn(act="answer", reply=ABOUT_IMAGES[parsed.topic], suggestions=after_images(requests, trained)), about
     if parsed.topic == "save":
         return Turn(act="answer", reply=SAVE, suggestions=after_images(requests, trained)), about
     if parsed.topic == "name" and (meant := said["rash"] or about or [request.rash for request in requests]):
@@ -313,6 +332,8 @@ def question(
         named = [known_by]
     rashes = list(dict.fromkeys(named))[:3]
     topic = parsed.topic
+    if topic == "person_have" and re.search(r"\b(see|visible|notice|spot|tell)\b.*\bskin\b", parsed.text.lower()):
+        topic = "tone"  # "which one is harder to see on darker skin?"
     if topic == "difference" and len(rashes) == 1 and len({request.tone for request in requests}) > 1:
         topic = "tone"  # what differs is the skin, as drawn
     if rashes:
@@ -320,6 +341,8 @@ def question(
         return conditions(rashes, topic, said["tone"], trained, why), tuple(rashes)
     if said["area"]:
         return seen_at(said["area"][0], trained), about
+    if re.search(r"\b(redness|erythema\w*|inflammation|inflamed)\b", parsed.text.lower()):
+        return Turn(act="answer", reply=REDNESS, suggestions=after_images(requests, trained)), about
     if said["tone"]:
         return Turn(act="answer", reply=about_tone(said["tone"][0]), suggestions=after_images(requests, trained)), about
     reply = f"Which condition do you mean? I know {listed(known('rash', trained))}."

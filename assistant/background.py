@@ -15,8 +15,12 @@ from assistant.vocabulary import words
 def set_background_aside(items: list[Item]) -> None:
     """Take the meaning from values of reasons, mix-ups and background sentences, where the request names its own."""
     for k, item in enumerate(items):
-        if (item.said in words("reason") and k) or item.said in words("mix_up"):
+        if _as_reason(items, k):
+            _drop_if_told_elsewhere(items, k, next((j for j in range(k, len(items)) if items[j].label == "conj" and items[j].id == "stop"), len(items)))
+        elif (item.said in words("reason") and k) or item.said in words("mix_up"):
             _drop_if_told_elsewhere(items, k, _end(items, k))
+        elif item.label == "rash" and _names_a_group(items, k):
+            item.drop()
     for before, after in _sentences(items):
         if _is_told(items[before]) and _is_asked(items[after]):
             _drop_what_is_said_anew(items[before], items[after])
@@ -24,10 +28,27 @@ def set_background_aside(items: list[Item]) -> None:
             _drop_what_is_said_anew(items[before], items[after])  # "the wrist ones are fine. the finger ones should be milder"
 
 
+def _names_a_group(items: list[Item], k: int) -> bool:
+    """ "we run a vitiligo support group and want pictures of hands with vitiligo": the first one says who they are."""
+    after = items[k + 1] if k + 1 < len(items) else None
+    of_someone = k > 0 and items[k - 1].said in ("a", "an", "our", "my", "the")
+    noun = after is not None and (after.label == "unit" or (after.label == "word" and after.text.isalpha() and is_english(after.said)))
+    return of_someone and noun and any(i.label == "rash" and i.id == items[k].id for i in items[k + 2 :])
+
+
+def _as_reason(items: list[Item], k: int) -> bool:
+    """ ", as the textbooks only show …": somebody does something."""
+    told = any(words("telling") & set(i.said.split()) or i.label == "request" for i in items[k + 1 : k + 6])
+    return items[k].said == "as" and k > 0 and items[k - 1].text == "," and any(i.said in ("the", "my", "our", "most", "all") for i in items[k + 1 : k + 2]) and told
+
+
 def _drop_if_told_elsewhere(items: list[Item], start: int, end: int) -> None:
     """Where a rash inside the scope has a rash outside of it, the inside is only there to explain."""
     inside, outside = items[start:end], [*items[:start], *items[end:]]
     if not (any(i.label == "rash" for i in inside) and any(i.label == "rash" for i in outside)):
+        for item in inside:  # "black skin, as the textbooks only show white children"
+            if item.label == "tone" and items[start].said in words("reason") | {"as"} and any(o.label == "tone" for o in outside):
+                item.drop()
         return
     for item in inside:
         if item.is_value or item.label in ("count", "each", "modify", "tone_with_skin"):

@@ -33,6 +33,12 @@ def not_places(items: list[Item]) -> None:
             item.drop()
         elif item.id == "arm" and label_at(items, k - 1) in ("number", "word", "each", "adverb") and any(i.said in words("study") for i in items) and before not in ("the", "his", "her", "their"):
             item.drop()  # "randomised in 2 arms"
+        elif item.said == "behind" and after in ("these", "this", "those", "them", "it", "all"):
+            item.drop()  # "the photographs behind these pictures"
+        elif item.said.startswith("near ") and any(i.label == "area" for i in items[:k]) and said_at(items, k - 1) not in ("and", "or"):
+            item.drop()  # "on the face, near the eye"
+        elif said_at(items, k - 1) in ("near", "the") and any(i.said in ("near", "close to") for i in items[max(0, k - 2) : k]) and any(i.label == "area" for i in items[:k]) and not any(i.said in ("and", "or") for i in items[max(0, k - 3) : k]):
+            item.drop()  # "on the face, near the eye"
         elif (after == "'s" and said_at(items, k + 2) == "length") or (item.said == "back" and after == "into"):
             item.drop()  # "an arm's length", "put my back into it"
         elif item.said == "back" and before == "the" and said_at(items, k - 2) in ("at", "in", "from") and any(i.said in words("in_room") for i in items[max(0, k - 6) : k]):
@@ -139,6 +145,7 @@ def weak_values(items: list[Item]) -> None:
         elif item.label == "severity_with_rash":
             told = _beside(items, k, ("rash", "generic_rash", "lesion"), ("severity", "descriptor"))
             strong = {said_at(items, k - 1), item.said.split()[0]} & words("intensifier")
+            told = told or (_alone(items, k) and any(i.label == "rash" for i in items))  # "dandruff on the scalp, heavy, dark skin"
             ones = said_at(items, k + 1) in ("one", "ones")  # "zits on the back, bad ones"
             told = told or ((bool(strong) or ones) and any(i.label == "rash" for i in items))
             item.label = "severity" if told else "word"

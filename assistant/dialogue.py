@@ -333,6 +333,8 @@ def recalled(history: History, state: State, parsed: ParsedTurn) -> tuple[Frame,
         return meant
     if (meant := recall.extreme(state.requests, parsed)) is not None:
         return meant
+    if (meant := recall.together(states, parsed)) is not None:
+        return meant
     if len(parsed.patches) == 1 and (parts := recall.half_changed(state.requests, parsed)):
         stay, change = parts
         return (*stay, *(merge(base, parsed.patches[0].without({"count", "count_factor"}), base.tone) for base in change))
@@ -453,7 +455,7 @@ def drafted(
         bases = tuple(base if base.tone or len(tones) > 1 else base.change(tone=tones) for base in bases)
     merged = follow_up(bases, patches)
     if recall.halves(parsed) and total(merged) > total(bases) and not any(patch.count for patch in patches):
-        merged = tuple(shared_out(merged, total(bases)))
+        merged = tuple(shared_out([frame.change(each=False) for frame in merged], total(bases)))
     if mode == "add" and parsed.keeps and any(getattr(patch, slot) for patch in patches for slot in VALUE_SLOTS):
         mode = "compare"
     if mode == "add" and [f.values() for f in merged] == [f.values() for f in bases]:

@@ -19,7 +19,7 @@ _TELLING = frozenset({"image", "add", "compare", "darker", "worse", "clear", "co
 _VAGUE = frozenset({"modify", "slot_noun", "skin", "social", "add"})
 _COMMANDS = frozenset({"undo", "redo", "reset", "help"})
 #: Topics of questions, the most telling first.
-_TOPICS = ("limit", "use", "save", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "feeling", "cause", "site", "person_have", "definition", "appearance")
+_TOPICS = ("size", "seeds", "model", "limit", "use", "save", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "feeling", "cause", "site", "person_have", "definition", "appearance")
 #: Of several, what is answered: "ok thanks, bye" is a farewell, no consent.
 _SOCIAL = ("no", "bye", "thanks", "sorry", "praise", "greeting", "yes")
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
@@ -33,10 +33,10 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "help", None
     if not s.asks and (simple := _command(s.items)):
         return simple, None
-    if "reset" in s.labels and not s.named:
+    if any(i.label == "reset" and i.said != "clear" for i in s.items) and not s.named:
         return "reset", None
     ill = diagnosis(s)
-    if ("person" in s.labels or named_person(s.items)) and (s.asks or (s.valued and ill is None)):
+    if (any(i.label == "person" and not _is_told_of(s.items, k) for k, i in enumerate(s.items)) or named_person(s.items)) and (s.asks or (s.valued and ill is None)):
         return "person", None
     if _other_subject(s):
         return "off_topic", None
@@ -183,6 +183,12 @@ def named_person(items: list[Item]) -> bool:
     return any(_is_name(i) and _stands_for_someone(items, k) for k, i in enumerate(items))
 
 
+def _is_told_of(items: list[Item], k: int) -> bool:
+    """ "my daughter has eczema and gets teased, can I have a picture": it says why; nobody is to be drawn."""
+    told = said_at(items, k + 1) in ("has", "have", "had", "gets", "got", "is", "was") and items[k].said.startswith("my ")
+    return told and any(i.label == "request" for i in items[k + 2 :])
+
+
 def _is_name(item: Item) -> bool:
     return item.label == "word" and item.text.istitle() and item.text.isalpha()
 
@@ -247,6 +253,8 @@ def question(s: Sentence) -> str | None:
     """The topic asked about; None when it is no question or is best answered by images ("show me what … looks like")."""
     if _why_so(s):
         return "choice"
+    if "rash" not in s.labels and (about := next((i.id for i in s.of("question") if i.id in ("size", "seeds", "model")), None)):
+        return about
     if _which_ones(s):
         return "vocabulary"
     for k, item in enumerate(s.items):
@@ -282,7 +290,9 @@ def question(s: Sentence) -> str | None:
         return None
     if topic == "appearance" and cues[0].said in _AUXILIARIES - {"can"} and s.has("modify", "pronoun") and s.strange and not s.valued:
         return "person_have"  # "does it itch?"
-    return topic if topic in ("limit", "use", "save", "vocabulary", "choice", "name", "drawn") or s.valued or _has_subject(s, cues, topic) else None
+    if topic in ("save", "use", "limit", "size") and s.items[-1].said != "?" and any(p.rash and (p.area or p.tone) for p in s.patches):
+        return None  # "I will print it as a relief, so please a wart on the thumb"
+    return topic if topic in ("size", "seeds", "model", "limit", "use", "save", "vocabulary", "choice", "name", "drawn") or s.valued or _has_subject(s, cues, topic) else None
 
 
 def _why_so(s: Sentence) -> bool:

@@ -18,6 +18,7 @@ _REST = re.compile(
 )
 _TOO = re.compile(r"\b(?:too|also|as well|likewise)\b")
 _FIRST = re.compile(r"\b(?:the|my|our|that) (?:very )?(first|original|initial|earlier|previous) (?:set|request|batch|series|pictures|images|photos|ones)\b|\bthe (original)\b")
+_BEGINNING = re.compile(r"\b(?:how|as|what) it was (?:at|in) the (?:beginning|start)\b|\b(?:back|return) to (?:the beginning|the start|where we started)\b")
 _FIRST_ONE = re.compile(r"\bback to the (first|original)(?: (?:one|image|picture|photo))?\W*$")
 _ORDER = re.compile(r"\bthe other way (?:a)?round\b|\b(?:swap|switch|reverse|flip|exchange) (?:them|these|those|both|it|the order|the two|the images|the pictures|round|around)\b|^\W*swap\W*$")
 _SLOTS = re.compile(r"\b(?:swap|switch|exchange|interchange) (?:the |their )?(tones|skin tones|skin|skins|colours|colors|sites|areas|places|locations|body sites|body parts|conditions|rashes|diseases)\b")
@@ -70,8 +71,8 @@ def first_set(states: Sequence, parsed: ParsedTurn):
     shown = drawn(states)
     if len(shown) < 2 or any(patch.rash for patch in parsed.patches):
         return None
-    found = _FIRST.search(text) or (total(shown[-1].frames) == 1 and _FIRST_ONE.search(text))
-    if not found or not re.search(r"\b(?:again|back|return|revert|once more|restore|reshow)\b", text):
+    found = _BEGINNING.search(text) or _FIRST.search(text) or (total(shown[-1].frames) == 1 and _FIRST_ONE.search(text))
+    if not found or not re.search(r"\b(?:beginning|start|again|back|return|revert|once more|restore|reshow)\b", text):
         return None
     return shown[-2] if "previous" in found[0] else shown[0]
 
@@ -89,6 +90,21 @@ def swapped(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame
             turned = [*values[1:], values[0]]
             return tuple(frame(r.model_copy(update={slot: v})) for r, v in zip(requests, turned, strict=True))
     return tuple(frame(request) for request in reversed(requests)) if _ORDER.search(text) else None
+
+
+_TOGETHER = re.compile(r"\b(?:all|the) (two|three|four|five|2|3|4|5)\b.*\b(?:next to each other|side by side|together|in one row|at once)\b")
+_HOW_MANY = {"two": 2, "three": 3, "four": 4, "five": 5}
+
+
+def together(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
+    """ "now all three next to each other" after three answers of one image each."""
+    found = _TOGETHER.search(parsed.text.lower())
+    if not found or any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
+        return None
+    wanted = _HOW_MANY.get(found[1]) or int(found[1])
+    seen = list(dict.fromkeys(request for state in drawn(states) for request in state.requests))[-wanted:]
+    now = [request for state in drawn(states)[-1:] for request in state.requests]
+    return tuple(map(frame, seen)) if len(seen) == wanted and len(now) < wanted else None
 
 
 _EXTREME = re.compile(r"\b(?:(worst|most severe|severest|most extreme)|(mildest|least severe|most mild)) (?:one|ones|image|picture|of (?:them|these|those))\b")
@@ -109,7 +125,12 @@ _THE = re.compile(r"\bthe (dermatitis|keratosis|pityriasis|lichen)\b")
 
 
 def short_name(states: Sequence, parsed: ParsedTurn) -> ParsedTurn:
-    """ "go back to the dermatitis" where contact dermatitis was drawn, and no eczema: that is meant."""
+    """ "go back to the dermatitis" where contact dermatitis was drawn, and no eczema: that is meant; so are "the keratoses"."""
+    now = {request.rash for state in drawn(states)[-1:] for request in state.requests}
+    near = [(typed, near) for slot, typed, near in parsed.unknown if slot == "rash" and near in now]
+    if len(near) == len(parsed.unknown) == 1 and len(parsed.patches) == 1 and not parsed.patches[0].rash:
+        patch = parsed.patches[0].model_copy(update={"rash": (near[0][1],)})
+        return parsed.model_copy(update={"patches": (patch,), "unknown": (), "repaired": (*parsed.repaired, *near)})
     found = _THE.search(parsed.text.lower())
     if not found or len(parsed.patches) != 1 or len(parsed.patches[0].rash) != 1:
         return parsed

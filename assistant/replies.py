@@ -116,7 +116,9 @@ def described(requests: Sequence[ImageRequest]) -> str:
         return f"{number(total)} of {subject(requests[0].model_copy(update={'severity': None}))}: {listed(severities)}"
     groups = by_all_but_tone(requests)
     if len(groups) > 4:
-        return f"{number(total)} of {sites_listed(pairs)}"
+        grades, tones = (list(dict.fromkeys(getattr(r, slot) for r in requests)) for slot in ("severity", "tone"))
+        kind = f"{listed(grades)} " if None not in grades else ""
+        return f"{number(total)} of {kind}{sites_listed(pairs)} on {listed(tones)} skin"
     if len(groups) == 1:
         return f"{number(total)} of {subject(requests[0], tones)}"
     parts = listed(f"{sum(r.count for r in group)} of {subject(group[0], [r.tone for r in group])}" for group in groups)
