@@ -35,9 +35,7 @@ def not_places(items: list[Item]) -> None:
             item.drop()  # "randomised in 2 arms"
         elif item.said == "behind" and after in ("these", "this", "those", "them", "it", "all"):
             item.drop()  # "the photographs behind these pictures"
-        elif item.said.startswith("near ") and any(i.label == "area" for i in items[:k]) and said_at(items, k - 1) not in ("and", "or"):
-            item.drop()  # "on the face, near the eye"
-        elif said_at(items, k - 1) in ("near", "the") and any(i.said in ("near", "close to") for i in items[max(0, k - 2) : k]) and any(i.label == "area" for i in items[:k]) and not any(i.said in ("and", "or") for i in items[max(0, k - 3) : k]):
+        elif (item.said.startswith("near ") and any(i.label == "area" for i in items[:k]) and said_at(items, k - 1) not in ("and", "or")) or (said_at(items, k - 1) in ("near", "the") and any(i.said in ("near", "close to") for i in items[max(0, k - 2) : k]) and any(i.label == "area" for i in items[:k]) and not any(i.said in ("and", "or") for i in items[max(0, k - 3) : k])):
             item.drop()  # "on the face, near the eye"
         elif (after == "'s" and said_at(items, k + 2) == "length") or (item.said == "back" and after == "into"):
             item.drop()  # "an arm's length", "put my back into it"
