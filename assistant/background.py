@@ -79,7 +79,8 @@ def _is_told(sentence: list[Item]) -> bool:
     others = any(i.label in ("count", "add", "compare", "modify", "target", "social") for i in sentence)
     verb = any(words("telling") & set(i.said.split()) for i in sentence)
     strange = [i for i in sentence if i.label == "unit" or (i.label == "word" and i.text.isalpha() and is_english(i.said))]
-    return verb and (len(strange) > 1 or any(i.label == "people" for i in sentence)) and not asks and not others
+    lacking = any(i.said.startswith("lack") for i in sentence)
+    return verb and (len(strange) > 1 or lacking or any(i.label == "people" for i in sentence)) and not asks and not others
 
 
 #: What stands before "see" where somebody sees.

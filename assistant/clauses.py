@@ -104,7 +104,7 @@ def _starts_clause(clause: Clause, slot: str, item: Item, items: list[Item], k: 
 
 def patches(items: list[Item]) -> tuple[Patch, ...]:
     """The patches of a sentence; shared values are handed to every clause they belong to."""
-    parts = clauses(items)
+    parts = _without_bare(clauses(items))
     _merge_lone_counts(parts)
     _drop_total(parts)
     _share(parts)
@@ -113,6 +113,16 @@ def patches(items: list[Item]) -> tuple[Patch, ...]:
     if not any("count" in c.slots for c in parts) and any(i.label == "add" and i.id == "one" for i in items):
         parts[0].slots["count"] = [Item("count", "", "one", 1.0)]  # "another", "one more"
     return tuple(p for p in (_patch(c) for c in parts) if p.model_fields_set)
+
+
+def _without_bare(parts: list[Clause]) -> list[Clause]:
+    """ "acne scars? I mean bad acne on the back": a condition alone, named again with more, says nothing by itself."""
+    bare = [
+        here for here, after in pairwise(parts)
+        if set(here.slots) == {"rash"} and not (here.excluded or here.cleared or here.darker or here.worse or here.times)
+        and {i.id for i in here.slots["rash"]} == {i.id for i in after.slots.get("rash", ())}
+    ]  # fmt: skip
+    return [part for part in parts if not any(part is b for b in bare)]
 
 
 def _merge_lone_counts(parts: list[Clause]) -> None:

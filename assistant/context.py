@@ -23,6 +23,14 @@ def implied_places(items: list[Item], v: Vocabulary) -> None:
                 other.drop()
 
 
+def repeated(items: list[Item]) -> None:
+    """ "urticaria with large wheals": a word that is a condition's own, beside the condition, is about its lesions."""
+    for k, item in enumerate(items):
+        before = prev_index(items, k, ("size", "severity", "number", "descriptor", "word", "tone"))
+        if item.label == "rash" and said_at(items, before) in ("with", "having", "showing") and any(i.label == "rash" and i.id == item.id for i in items[:k]):
+            item.become("lesion", "many")
+
+
 def not_places(items: list[Item]) -> None:
     """Body nouns that name no site: "nail this", "palm-sized", "the size of a hand", "I'm back"."""
     for k, item in enumerate(items):
@@ -33,6 +41,8 @@ def not_places(items: list[Item]) -> None:
             item.drop()
         elif item.id == "arm" and label_at(items, k - 1) in ("number", "word", "each", "adverb") and any(i.said in words("study") for i in items) and before not in ("the", "his", "her", "their"):
             item.drop()  # "randomised in 2 arms"
+        elif item.said.split()[-1] in words("worn") and any(o.label == "area" and o is not item for o in items):
+            item.drop()  # "from a nickel belt buckle, lower abdomen"
         elif item.said == "behind" and after in ("these", "this", "those", "them", "it", "all"):
             item.drop()  # "the photographs behind these pictures"
         elif (item.said.startswith("near ") and any(i.label == "area" for i in items[:k]) and said_at(items, k - 1) not in ("and", "or")) or (said_at(items, k - 1) in ("near", "the") and any(i.said in ("near", "close to") for i in items[max(0, k - 2) : k]) and any(i.label == "area" for i in items[:k]) and not any(i.said in ("and", "or") for i in items[max(0, k - 3) : k])):
@@ -70,6 +80,12 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
     """
     one_rash = sum(i.label == "rash" for i in items) == 1
     for k, item in enumerate(items):
+        if item.label == "area" and not item.implied:
+            _shared_part(items, k, v)
+        others = [i.id for i in items[k + 1 :] if i.label == "area"]
+        if one_rash and item.label == "area" and label_at(items, k + 1) == "rash" and others and all(item.id in wholes_of.get(o, ()) for o in others):
+            item.drop()  # "hand eczema, both the palm and the back of the hand"
+            continue
         if one_rash and item.label == "area" and not item.implied and _named_again(items, k, wholes_of):
             item.drop()
             continue
@@ -95,6 +111,17 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
             other.drop()
         elif (_part(item.id, other.id, wholes_of) and (joins[:1] == ["of"] or "'s" in joins or (not plain and joins and joins[0] in ("on", "in", "at")) or joins == ["("] or (joins[:1] == [","] and any(i.said in ("left", "right", "both") for i in between)))) or (_part(item.id, other.id, wholes_of) and not between):
             (other if other.id in wholes_of.get(item.id, ()) or other.id == item.id else item).drop()
+
+
+def _shared_part(items: list[Item], k: int, v: Vocabulary) -> None:
+    """ "the creases of the knees and elbows": of both."""
+    part, of, _ = items[k].said.rpartition(" of the ")
+    j = next_index(items, k)
+    if not of or label_at(items, j) != "conj" or items[j].said not in ("and", "or", "&", "/"):
+        return
+    other = next_index(items, j)
+    if label_at(items, other) == "area" and (merged := v.read("area", f"{part} of the {items[other].said}")):
+        items[other].id = merged
 
 
 def _named_again(items: list[Item], k: int, wholes_of: dict[str, tuple[str, ...]]) -> bool:

@@ -790,6 +790,8 @@ def check(frames: tuple[Frame, ...], parsed: ParsedTurn, trained: Trained | None
         rest = tuple(fitting(frame, trained, replace=False) for frame in frames)
         offer = tuple(fitting(frame, trained, replace=True) for frame in frames)
         raise Ask(*answers.not_trained(strange, offer, trained), slot, rest, offer)
+    if not all(frame.rash for frame in frames) and re.search(r"\b(?:healthy|unaffected|lesion[ -]free) skin\b", parsed.text.lower()):
+        raise Ask("Healthy skin by itself I do not draw; name a condition.", for_newcomers(trained), "rash", frames)
     if not all(frame.rash for frame in frames):
         raise Ask(*answers.which_condition(frames[0], trained), "rash", frames)
     if limit is not None and (wanted := total(frames)) > limit and not capped(frames, limit):

@@ -277,6 +277,8 @@ def question(s: Sentence) -> str | None:
     changes = {"darker", "worse", "add", "size", "severity", "times", *(["modify"] if s.named or "count" in s.labels else [])}
     if cues[0].said in ("can", "could", "will", "would") and said_at(s.items, at + 1) in ("you", "we", "i") and s.labels & changes:
         return None  # "can you make it more severe?"
+    if {"rash", "area", "tone"} <= s.labels and _topic(cues) == "appearance" and any("look" in c.said for c in cues):
+        return None  # "what does ringworm look like on the arm of someone with brown skin?"
     if "rash" in s.labels and any(c.said in ("what would", "how would") for c in cues):
         return None  # "what would psoriasis look like on the scalp?"
     topic = _topic(cues)

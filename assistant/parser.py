@@ -28,6 +28,7 @@ from assistant.context import (
     implied_places,
     not_places,
     ranges,
+    repeated,
     weak_values,
     wholes,
     within,
@@ -233,6 +234,7 @@ class Parser:
     def _resolve(self, items: list[Item]) -> list[Item]:
         """Settle what each phrase means among its neighbours; every step relies on those before it."""
         items = read_scales(merge_numbers(items), self._tones)
+        repeated(items)
         not_places(items)
         correct(items)
         within(items, self.vocabulary, self._wholes_of)
