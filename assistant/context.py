@@ -45,7 +45,7 @@ def not_places(items: list[Item]) -> None:
             item.drop()  # "from a nickel belt buckle, lower abdomen"
         elif item.said == "behind" and after in ("these", "this", "those", "them", "it", "all"):
             item.drop()  # "the photographs behind these pictures"
-        elif (item.said.startswith("near ") and any(i.label == "area" for i in items[:k]) and said_at(items, k - 1) not in ("and", "or")) or (said_at(items, k - 1) in ("near", "the") and any(i.said in ("near", "close to") for i in items[max(0, k - 2) : k]) and any(i.label == "area" for i in items[:k]) and not any(i.said in ("and", "or") for i in items[max(0, k - 3) : k])):
+        elif _is_near_another(items, k):
             item.drop()  # "on the face, near the eye"
         elif (after == "'s" and said_at(items, k + 2) == "length") or (item.said == "back" and after == "into"):
             item.drop()  # "an arm's length", "put my back into it"
@@ -59,6 +59,17 @@ def not_places(items: list[Item]) -> None:
             items[k - 3].drop()
         elif item.said == "back" and (before in words("returned") and (before not in ("am", "are") or said_at(items, k - 2) in words("verb_before"))):
             item.become("social", "greeting")
+
+
+def _is_near_another(items: list[Item], k: int) -> bool:
+    """ "near the eye" after a site of the same condition: where on that site."""
+    near = items[k].said.startswith("near ") or any(i.said in ("near", "close to") for i in items[max(0, k - 2) : k])
+    for item in reversed(items[:k]):
+        if not near or item.label == "rash" or item.said in ("and", "or") or (item.label == "conj" and item.id == "stop"):
+            return False
+        if item.label == "area":
+            return True
+    return False
 
 
 def _is_body_verb(items: list[Item], k: int) -> bool:
@@ -219,6 +230,9 @@ def ambiguous(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if item.label == "image" and item.said in words("image_verb") and _is_verb(items, k):
             item.become("request")
+        elif item.label == "reset" and item.said == "clear" and said_at(items, k - 1) in ("more", "not", "so", "as", "too"):
+            item.drop()  # "make it more clear"
+            items[k - 1].drop()
         elif item.label == "area" and item.said == "back" and _is_return(items, k):
             item.become("modify", "change")
         elif item.label == "add" and said_at(items, k + 1) in words("step") and label_at(items, k + 2) in ("worse", "darker"):

@@ -46,7 +46,9 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
     if said_at(items, k + 1) == "slides" and said_at(items, k + 2) in ("of", "with", "showing") and any(i.label == "rash" for i in items[k:]):
         items[k + 1].drop()
         return "count", ""  # "8 slides of hives"
-    if said_at(items, k + 1) == "times" and label_at(items, k + 2) in ("", "conj", "adverb") and said_at(items, k + 2) not in ("a", "per", "an"):
+    before = {i.said for i in items[max(0, k - 4) : k]}
+    times = said_at(items, k + 1) == "times" and said_at(items, k + 2) not in ("a", "per", "an")
+    if times and before & {"that", "it", "this", "them", "these"} and not before & {"said", "asked", "told", "had", "been"} and label_at(items, k + 2) in ("", "conj", "adverb"):
         items[k + 1].drop()  # "can I have that 4 times"
         return "count", ""
     if said_at(items, k - 1) == "=" and said_at(items, k - 2) == "n" and any(i.said == "x" for i in items):

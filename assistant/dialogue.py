@@ -65,6 +65,8 @@ class State(BaseModel):
     offer: tuple[Frame, ...] = ()
     #: How many seeds were drawn so far.
     draws: int = 0
+    #: Whether a child was spoken of since the conversation began anew.
+    child: bool = False
 
 
 class History(BaseModel):
@@ -258,9 +260,10 @@ def requested(
     extra += [f"Drawn from seed {parsed.seed}."] if parsed.seed is not None else []
     extra += [f"{quoted(word)} says little about skin; I took {tone}." for word, tone in parsed.people_tones[:2]]
     if clear := kept_clear(parsed):
-        extra.append(f"I cannot make sure that the {listed(clear)} stay{'s' * (len(clear) == 1)} clear.")
+        extra.append(f"I cannot keep the {listed(clear)} clear of it.")
     if parsed.returns and (earlier := drawn_before(history, parsed)):
         return shown_again(history, earlier, trained)
+    child = state.child or bool(_CHILD.search(parsed.text))
     said = in_full(parsed)
     if said and said == state.said and not state.pending and still_holds(state, trained, seed):
         return history.push(state), again(state, parsed, extra, trained)
@@ -279,14 +282,15 @@ def requested(
                 raise Ask(answers.end_of_scale(end.slot, end.value)) from None
         if parsed.seed is not None:
             frames = tuple(frame.change(seed=parsed.seed) for frame in frames)
-        check(frames, parsed, trained, limit)
+        check(frames, parsed, trained, limit, child)
     except Ask as ask:
         # more clauses than images in a turn can never be drawn: not worth keeping
         if ask.pending is not None and len(ask.pending) <= MAX_IMAGES_PER_TURN:
             history = history.push(
                 state.model_copy(
                     update={
-                        "pending": ask.pending, "waits": ask.waits, "offer": ask.offer, "choices": tuple(ask.suggestions)
+                        "pending": ask.pending, "waits": ask.waits, "offer": ask.offer, "choices": tuple(ask.suggestions),
+                        "child": child,
                     }
                 )
             )
@@ -307,6 +311,7 @@ def requested(
         said=said,
         tone=last_named(frames, parsed, state),
         draws=draws,
+        child=child,
     )
     if frames == state.frames and tuple(requests) == state.requests:
         after = state.model_copy(update={"pending": (), "waits": "", "choices": (), "offer": ()})
@@ -767,10 +772,9 @@ def complete(
 # ── what must be asked first ────────────────────────────────────────────────────────────────────────────────────
 
 
-def check(frames: tuple[Frame, ...], parsed: ParsedTurn, trained: Trained | None, limit: int | None) -> None:
-    """Raises :class:`Ask` when the frames cannot be drawn as they are."""
-
-    if _CHILD.search(parsed.text.lower()) and any("genital" in frame.area for frame in frames):
+def check(frames: tuple[Frame, ...], parsed: ParsedTurn, trained: Trained | None, limit: int | None, child: bool) -> None:
+    """Raises :class:`Ask` when the frames cannot be drawn as they are; ``child``: one was spoken of."""
+    if child and any("genital" in frame.area for frame in frames):
         raise Ask("I do not draw the genital area of children. Another body site?", answers.sites_of(lacking(frames, "area")[0], trained))
 
     for problem in parsed.problems:
@@ -799,7 +803,12 @@ def check(frames: tuple[Frame, ...], parsed: ParsedTurn, trained: Trained | None
         raise Ask(*answers.too_many(wanted, limit, frames, bool(offer)), "count", frames, offer)
 
 
-_CHILD = re.compile(r"\b(?:child|children|kid|baby|babie|infant|toddler|boy|girl|teen|teenager|adolescent|minor|newborn|neonate|schoolboy|schoolgirl|son|daughter)(?:'?s)?\b")
+_CHILD = re.compile(
+    r"\b(?:child|children|childs|kids?|bab(?:y|ies|ys)|infants?|toddlers?|boys?|girls?|teens?|teenagers?|adolescents?|minors|a minor|newborns?"
+    r"|neonates?|school(?:boy|girl|child)\w*|youngsters?|p(?:a)?ediatric|juveniles?|under ?age|sons?|daughters?"
+    r"|(?:\d|1[0-7])[ -]?(?:y|yo|yrs?|years?|months?|weeks?|days?)(?:[ -]old)?)\b",
+    re.I,
+)
 
 
 def lacking(frames: Sequence[Frame], slot: str) -> tuple[Frame, ...]:

@@ -253,7 +253,7 @@ def question(s: Sentence) -> str | None:
     """The topic asked about; None when it is no question or is best answered by images ("show me what … looks like")."""
     if _why_so(s):
         return "choice"
-    if "rash" not in s.labels and (about := next((i.id for i in s.of("question") if i.id in ("size", "seeds", "model")), None)):
+    if not (s.asks and s.valued) and not s.named and (about := next((i.id for i in s.of("question") if i.id in ("size", "seeds", "model")), None)):
         return about
     if _which_ones(s):
         return "vocabulary"
@@ -292,7 +292,7 @@ def question(s: Sentence) -> str | None:
         return None
     if topic == "appearance" and cues[0].said in _AUXILIARIES - {"can"} and s.has("modify", "pronoun") and s.strange and not s.valued:
         return "person_have"  # "does it itch?"
-    if topic in ("save", "use", "limit", "size") and s.items[-1].said != "?" and any(p.rash and (p.area or p.tone) for p in s.patches):
+    if topic in ("save", "use", "limit", "size", "seeds", "model", "feeling") and s.items[-1].said != "?" and any(p.rash and (p.area or p.tone) for p in s.patches):
         return None  # "I will print it as a relief, so please a wart on the thumb"
     return topic if topic in ("size", "seeds", "model", "limit", "use", "save", "vocabulary", "choice", "name", "drawn") or s.valued or _has_subject(s, cues, topic) else None
 

@@ -36,7 +36,8 @@ _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"\b(?:kind |best |warm )(?:regards|wishes)\b[\w ,.]{1,40}$", re.I), " "),
     (re.compile(r"\bfare(?=[ -](?:skin|complexion|tone))", re.I), "fair"),
     (re.compile(r"\b(\d+)[eE](\d{1,2})\b"), lambda m: m[1] + "0" * int(m[2])),  # 1e9
-    (re.compile(r"(?:^|(?<=\s))--?[a-z]{1,8} \d+(?::\d+)?"), " "),  # --ar 16:9
+    (re.compile(r"(?:^|(?<=\s))--(?:ar|v|s|q|c|iw|niji|stylize|chaos|quality|aspect) \d+(?:[:.]\d+)?"), " "),  # --ar 16:9
+    (re.compile(r"(?:^|(?<=\s))--(?=seed \d)"), " "),
     (re.compile(r"\b\d{1,2}[kK]\b(?=,? *(?:resolution|quality|uhd|photo|render|$|,))"), " hd "),
     (re.compile(r"\b([01]?\d|2[0-3]):[0-5]\d\b(?:\s*[ap]\.?m\b\.?)?", re.I), " "),  # 8:30
     (re.compile(r"\b([1-9]0)(?: ?- ?something|s)\b", re.I), r"\1 yo "),  # 30-something, her 50s

@@ -18,7 +18,7 @@ _REST = re.compile(
 )
 _TOO = re.compile(r"\b(?:too|also|as well|likewise)\b")
 _FIRST = re.compile(r"\b(?:the|my|our|that) (?:very )?(first|original|initial|earlier|previous) (?:set|request|batch|series|pictures|images|photos|ones)\b|\bthe (original)\b")
-_BEGINNING = re.compile(r"\b(?:how|as|what) it was (?:at|in) the (?:beginning|start)\b|\b(?:back|return) to (?:the beginning|the start|where we started)\b")
+_BEGINNING = re.compile(r"\b(?:how|as|what) it was (?:at|in) the (?:beginning|start)\b|\b(?:go|going|get|take (?:me|us)|return) (?:back )?to (?:the beginning|where (?:we|i) started)\b")
 _FIRST_ONE = re.compile(r"\bback to the (first|original)(?: (?:one|image|picture|photo))?\W*$")
 _ORDER = re.compile(r"\bthe other way (?:a)?round\b|\b(?:swap|switch|reverse|flip|exchange) (?:them|these|those|both|it|the order|the two|the images|the pictures|round|around)\b|^\W*swap\W*$")
 _SLOTS = re.compile(r"\b(?:swap|switch|exchange|interchange) (?:the |their )?(tones|skin tones|skin|skins|colours|colors|sites|areas|places|locations|body sites|body parts|conditions|rashes|diseases)\b")
@@ -26,7 +26,13 @@ _SLOT_OF = {"t": "tone", "s": "tone", "c": "tone", "r": "rash", "d": "rash", "a"
 _HALVES = re.compile(r"\bhalf\b.*\bhalf\b|\bhalf\b.*\b(?:the )?(?:other half|rest|others)\b|\b50 ?[/:-] ?50\b|\bfifty[ -]fifty\b")
 _HALF = re.compile(r"\bhalf(?: of)? (?:them|these|those|the (?:images|pictures|photos))\b")
 _LIST = re.compile(r"\b(?:all|each|every one|every single one) of (?:them|these|those)\b|\bthem all\b")
-_OTHER_SIDE = re.compile(r"\b(?:the )?other (?:\w+)\b|\bthe (?:left|right) one\b")
+_OTHER_SIDE = re.compile(r"(?:\bthe|^(?:and |on |now )*(?:the )?) ?other (?:\w+)\b|\bthe (?:left|right) one\b")
+
+
+def _slot_named(noun: str) -> str:
+    """The slot that "tones", "body sites", "conditions" are values of."""
+    word = noun.removeprefix("body ")
+    return "area" if word.startswith("site") else "rash" if word.startswith("condition") else _SLOT_OF[word[0]]
 
 
 def drawn(states: Sequence) -> list:
@@ -71,8 +77,10 @@ def first_set(states: Sequence, parsed: ParsedTurn):
     shown = drawn(states)
     if len(shown) < 2 or any(patch.rash for patch in parsed.patches):
         return None
-    found = _BEGINNING.search(text) or _FIRST.search(text) or (total(shown[-1].frames) == 1 and _FIRST_ONE.search(text))
-    if not found or not re.search(r"\b(?:beginning|start|again|back|return|revert|once more|restore|reshow)\b", text):
+    if _BEGINNING.search(text):
+        return shown[0]
+    found = _FIRST.search(text) or (total(shown[-1].frames) == 1 and _FIRST_ONE.search(text))
+    if not found or not re.search(r"\b(?:again|back|return|revert|once more|restore|reshow)\b", text):
         return None
     return shown[-2] if "previous" in found[0] else shown[0]
 
@@ -83,8 +91,7 @@ def swapped(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame
     if len(requests) < 2 or any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
         return None
     if found := _SLOTS.search(text):
-        word = found[1].removeprefix("body ")
-        slot = "area" if word.startswith("site") else "rash" if word.startswith("condition") else _SLOT_OF[word[0]]
+        slot = _slot_named(found[1])
         values = [getattr(request, slot) for request in requests]
         if len(set(values)) > 1:
             turned = [*values[1:], values[0]]
@@ -115,7 +122,8 @@ def extreme(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame
     found = _EXTREME.search(parsed.text.lower())
     graded = [request for request in requests if request.severity]
     scale = vocabulary().names("severity")
-    if not found or len({request.severity for request in graded}) < 2:
+    said = any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS if slot != "severity")
+    if not found or said or len({request.severity for request in graded}) < 2:
         return None
     wanted = (max if found[1] else min)((request.severity for request in graded), key=scale.index)
     return tuple(frame(request) for request in graded if request.severity == wanted)
@@ -170,8 +178,7 @@ def both(states: Sequence, patches: Sequence[Patch], parsed: ParsedTurn) -> tupl
     found = _BOTH.search(parsed.text.lower())
     if not found:
         return None
-    slot = {"t": "tone", "s": "tone", "c": "tone", "a": "area", "p": "area", "l": "area", "r": "rash"}[found[1][0]]
-    slot = {"sites": "area", "conditions": "rash"}.get(found[1], slot)
+    slot = _slot_named(found[1])
     now = {getattr(request, slot) for state in drawn(states)[-1:] for request in state.requests}
     if len(now) > 1 or any(getattr(patch, slot) for patch in patches):
         return None
@@ -189,7 +196,7 @@ def goes_on(requests: Sequence[ImageRequest], patches: Sequence[Patch], parsed: 
     return bool(patches[0].model_fields_set & {"count", "number", "severity", "size"}) and not (patches[0].mentions("area") or patches[0].mentions("tone"))
 
 
-_ONES = re.compile(r"\b(?:ones?|images?|pictures?|photos?)\b")
+_ONES = re.compile(r"\bthe (?:[a-z]+ ){1,3}(?:ones?|images?|pictures?|photos?)\b")
 
 
 def nearly_named(requests: Sequence[ImageRequest], patches: Sequence[Patch], parsed: ParsedTurn) -> tuple[Patch, ...]:

@@ -93,8 +93,9 @@ def train(recipe: GuidanceRecipe) -> Run:
 
     @torch.no_grad()
     def validate(picture: Path) -> dict[str, float]:
-        """``guidance_missed``: share of what guidance changes, squared, that the student does not give; 1 at the start."""
-        material.show(student, picture, "ddpm" if leaps is None else "ddim")
+        """``guidance_missed``: of what the teacher's guidance (and further steps) change, squared, the share that the student
+        does not give; 1 at the start."""
+        material.show(student, picture, "ddpm" if leaps is None else "ddim", recipe.leaps)
         batch = material.held_out_batch()
         if batch is None:
             return {}
@@ -107,7 +108,10 @@ def train(recipe: GuidanceRecipe) -> Run:
         missed = batch.loss(answer(batch, scale, student), target) / batch.loss(guided(batch, scale, teacher)[0], target)
         return {"guidance_missed": missed.item(), **figures}
 
-    run.fit(loss, validate)
+    try:
+        run.fit(loss, validate)
+    finally:
+        material.end()
     return run
 
 

@@ -25,6 +25,11 @@ def rank() -> int:
     return dist.get_rank()
 
 
+def alone() -> bool:
+    """Whether this is the only process."""
+    return rank() == 0 and (not dist.is_initialized() or dist.get_world_size() == 1)
+
+
 def average_gradients(model: nn.Module) -> None:
     """Replace every gradient by its mean over the processes."""
     if not dist.is_initialized():

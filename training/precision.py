@@ -22,7 +22,7 @@ def quick_dtype(device: str) -> torch.dtype:
 
 
 def compiled(model: nn.Module) -> Callable[..., Any]:
-    """``model`` for training steps, compiled; where the compiler fails, ``model`` as it is, and a line that says so."""
+    """``model`` for training steps, compiled; where its forward pass cannot be, ``model`` as it is, and a line that says so."""
     quick = torch.compile(model, dynamic=False)
 
     def step(*args: Any, **kwargs: Any) -> Any:

@@ -252,7 +252,8 @@ def environment() -> dict[str, Any]:
 
 
 def pick_device(name: str) -> torch.device:
-    """``auto`` is the GPU where there is one; torchrun's processes take one each."""
+    """``auto`` is the GPU where there is one; torchrun's processes take one each. On a GPU float32 matrices are multiplied in
+    TF32 from then on, and cuDNN picks its convolutions by trial."""
     if name == "auto":
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda"):

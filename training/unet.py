@@ -80,7 +80,8 @@ class LatentRecipe(Strict):
     emphasis: Emphasis = Emphasis()
     #: Each picture is also learnt mirrored: captions name no side.
     mirror: bool = True
-    #: Look for new pictures in the folders of ``data`` while training, for data that are still being drawn.
+    #: Look for new pictures in the folders of ``data`` while training, for data that are still being drawn. What a step draws
+    #: then depends on when they came, and a resumed run is no repetition of an uninterrupted one. One process only.
     grows: bool = False
     #: Where encoded pictures are kept, for runs to share; in the run's own folder unless given.
     latents: Path | None = None
@@ -180,8 +181,11 @@ class Material:
         self.empty = 0
         self._learn_captions({""})
         self._add(records, weights, *found)
+        learn = np.array([record.split == "train" for record in records])
+        self.held_out = np.flatnonzero(~learn & np.array([bool(record.text) for record in records]))[:128]
         self._found: queue.SimpleQueue = queue.SimpleQueue()
-        if recipe.grows:
+        self._ended = threading.Event()
+        if recipe.grows and parallel.alone():
             threading.Thread(target=self._watch, args=({r.path for r in records},), daemon=True).start()
 
     def _add(self, records: list[Record], weights: np.ndarray, latents: torch.Tensor, lesion: torch.Tensor) -> None:
@@ -194,7 +198,6 @@ class Material:
         named = np.array([bool(record.text) for record in self.records])
         learn = np.array([record.split == "train" for record in self.records]) & named
         self.chances = np.where(learn, self.weights, 0) / self.weights[learn].sum()
-        self.held_out = np.flatnonzero(~learn & named)[:128]
 
     def _learn_captions(self, captions: Iterable[str]) -> None:
         new = sorted(set(captions) - self.number.keys())
@@ -204,9 +207,15 @@ class Material:
             self.embeddings = _joined(self.embeddings, told.to(self.device))
 
     def _watch(self, known: set[Path]) -> None:
-        pause = threading.Event()
-        while not pause.wait(15):
-            known |= self._look(known)
+        while not self._ended.wait(15):
+            try:
+                known |= self._look(known)
+            except (OSError, ValueError, RuntimeError) as error:  # a file half written, no memory: what is there is learnt
+                print(f"No new pictures: {error}", flush=True)
+
+    def end(self) -> None:
+        """Look for no more pictures."""
+        self._ended.set()
 
     def _look(self, known: set[Path]) -> set[Path]:
         """Encode pictures that were added to the folders, for `batch` to take in; gives their paths."""
@@ -241,12 +250,14 @@ class Material:
         noise = torch.randn(clean.shape, generator=random.on(device), device=device)
         return Batch(clean, noise, times, self.text(captions), 1 + self.recipe.lesion_weight * lesion, self.alphas)
 
-    def show(self, model: UNet2DConditionModel, picture: Path, sampler: Sampler = "ddpm") -> None:
-        """Draw the recipe's captions, with the newest decoder."""
+    def show(
+        self, model: UNet2DConditionModel, picture: Path, sampler: Sampler = "ddpm", steps: int | None = None
+    ) -> None:
+        """Draw the recipe's captions, with the newest decoder, in the recipe's number of steps unless another is given."""
         if self.recipe.show:
             newest = load(AutoencoderKL, self.recipe.autoencoder, "vae").to(self.device)
             pipe = pipeline(model, newest, self.text_encoder, self.tokenizer, sampler)
-            draw(pipe, self.recipe.show, self.recipe.steps, self.recipe.guidance_scale, picture)
+            draw(pipe, self.recipe.show, steps or self.recipe.steps, self.recipe.guidance_scale, picture)
 
 
 def _joined(kept: torch.Tensor, added: torch.Tensor) -> torch.Tensor:
@@ -281,7 +292,10 @@ def train(recipe: UNetRecipe) -> Run:
         held_out = material.held_out_batch()
         return {} if held_out is None else {"loss_held_out": loss_of(held_out, model).item()}
 
-    run.fit(loss, validate)
+    try:
+        run.fit(loss, validate)
+    finally:
+        material.end()
     return run
 
 
@@ -369,7 +383,9 @@ class Latents:
             lesion.append(self._sides(shares, lambda x: x).half())
         path = self.folder / f"{number:05d}.json"
         torch.save({"latents": torch.cat(latents), "lesion": torch.cat(lesion)}, path.with_suffix(".pt"))
-        path.write_text(json.dumps([str(record.path) for record in records]))
+        aside = path.with_suffix(".new")  # the list last and whole: with it a shard counts
+        aside.write_text(json.dumps([str(record.path) for record in records]))
+        aside.replace(path)
         return path
 
     def _sides(self, pictures: torch.Tensor, through: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:

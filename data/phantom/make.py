@@ -141,19 +141,26 @@ def make(
     labels = dict(zip(("rashes", "areas", "tones"), chosen, strict=True))
     _same_plan(folder, {"seed": seed, **labels, "resolution": resolution, "variety": variety, "typical": typical})
     jobs = list(plan(count, seed, *chosen, typical))
-    # Neighbours share a body, so that a worker seldom builds a new one.
-    tasks = [(job, str(folder), resolution, variety) for job in sorted(jobs, key=lambda j: (j.number // 2000, j.identity))]
-    others = [row for row in read(folder) if row.source != SOURCE]
+    # Neighbours share a body, so that a worker seldom builds a new one; the body for validation comes first.
+    def order(job: Job) -> tuple[int, bool, int]:
+        return job.number // 2000, job.identity != VALIDATION_IDENTITY, job.identity
+
+    tasks = [(job, str(folder), resolution, variety) for job in sorted(jobs, key=order)]
     rows = {job.number: job.row() for job in jobs}
-    ready, listed = [], 0
+    ready, listed = [], sum(row.source == SOURCE for row in read(folder))  # what is listed stays so
     with multiprocessing.get_context("spawn").Pool(workers or os.cpu_count(), initializer=_give_way) as pool:
         for number in pool.imap_unordered(_draw, tasks, chunksize=16):
             ready.append(rows[number])
             if len(ready) >= max(listed + LISTED, 1.1 * listed):
-                write(folder, [*others, *ready])
+                _list(folder, ready)
                 listed = len(ready)
             yield len(ready)
-    write(folder, [*others, *ready])
+    _list(folder, ready)
+
+
+def _list(folder: Path, phantoms: list[Row]) -> None:
+    """The manifest with these phantoms; rows of other sources stay."""
+    write(folder, [*(row for row in read(folder) if row.source != SOURCE), *phantoms])
 
 
 def _give_way() -> None:

@@ -2,8 +2,7 @@
 # The embedded checkpoint goes on learning on one data-centre GPU for a set time: phantoms are drawn on the other cores while the
 # U-Net and the decoder learn side by side from what is there; then the U-Net gets a student for pictures in eight evaluations.
 #   training/recipes/gpu/quarter_hour.sh SECONDS OUT [FOLDER...]     # further folders of pictures to learn from
-# runs/isic2017 must be there; a first folder of some hundred phantoms lets learning begin at once. Results: OUT/checkpoint
-# (the student), OUT/teacher, OUT/logs. COUNT, SEED, VARIETY and RECIPES may be set outside. Run it again with more SECONDS to go on.
+# runs/isic2017 must be there. Results: OUT/checkpoint (the student), OUT/teacher, OUT/logs. COUNT, SEED, VARIETY and RECIPES may be set outside. Run it again with more SECONDS to go on.
 #
 # Seen on an H100 with 16 cores (gpu/unet.yaml, gpu/autoencoder.yaml, gpu/guidance.yaml; phantoms of all 20 conditions with variety
 # 0.5): 12.5 steps of 384 a second beside the decoder (14 steps of 96 crops), 50 phantoms a second on 13 cores, 7 student steps of
@@ -26,7 +25,15 @@ export PYTHONUNBUFFERED=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-2}
 s2s() { python3 -c "import script2skin; script2skin.main()" "$@"; }
 train() { # part, recipe, share of the time at which it ends
   local minutes
-  minutes=$(python3 -c "import time; print(max(0.05, ($begun + $seconds * $3 - time.time() - 12) / 60))")
+  minutes=$(python3 - "$begun" "$seconds" "$3" "$1" <<'PY'
+import json, sys, time
+from pathlib import Path
+begun, seconds, share = map(float, sys.argv[1:4])
+manifests = sorted(Path("runs", sys.argv[4], "checkpoints").glob("[0-9]*/manifest.json"))
+before = json.loads(manifests[-1].read_text())["seconds"] if manifests else 0  # a recipe's minutes count from its first step
+print(max(0.05, (before + begun + seconds * share - time.time() - 12) / 60))
+PY
+  )
   echo "$(($(date +%s) - begun)) s: $1 for $minutes min"
   s2s train "$1" "$recipes/$2.yaml" --minutes "$minutes" >>"$out/logs/$1.log" 2>&1 || echo "$1 ended with $?"
 }
@@ -35,7 +42,11 @@ listed() { cat runs/phantoms/metadata.jsonl 2>/dev/null | wc -l; }
 setsid python3 -c "import script2skin; script2skin.main()" data phantoms --out runs/phantoms --count "${COUNT:-60000}" \
   --seed "${SEED:-71}" --variety "${VARIETY:-0.5}" --typical 3 --workers $((cores > 4 ? cores - 3 : 1)) >"$out/logs/phantoms.log" 2>&1 &
 drawing=$!
-until [ "$(listed)" -ge "${FIRST:-512}" ]; do sleep 1; done
+trap 'kill -TERM -- -$drawing 2>/dev/null' EXIT
+until [ "$(listed)" -ge 512 ]; do
+  kill -0 $drawing 2>/dev/null || { tail -n 3 "$out/logs/phantoms.log"; exit 1; }
+  sleep 1
+done
 echo "$(($(date +%s) - begun)) s: $(listed) phantoms"
 (sleep $((seconds / 3)); train sharpen continue_sharpen 0.93) &
 decoder=$!
@@ -47,15 +58,17 @@ decoder=$!
   s2s train guidance $recipes/warm.yaml >"$out/logs/warm.log" 2>&1
   rm -rf runs/warm
 ) &
+warm=$!
 train unet continue_unet 0.7
 kill -TERM -- -$drawing 2>/dev/null
+kill $warm 2>/dev/null
 echo "$(($(date +%s) - begun)) s: $(listed) phantoms"
 train guidance continue_guidance 0.93
 wait $decoder
-s2s train assemble $recipes/continue_assemble.yaml >"$out/logs/assemble.log" 2>&1 && cp -r runs/checkpoint "$out/checkpoint"
+s2s train assemble $recipes/continue_assemble.yaml >"$out/logs/assemble.log" 2>&1 && rm -rf "$out/checkpoint" && cp -r runs/checkpoint "$out/checkpoint"
 sed "s|^unet: .*|unet: runs/unet|; s|^out: .*|out: runs/teacher|; s|^sampler: .*|sampler: ddpm|; s|^steps: .*|steps: 20|; /guidance_most/d" \
   $recipes/continue_assemble.yaml >$recipes/teacher.yaml
-s2s train assemble $recipes/teacher.yaml >>"$out/logs/assemble.log" 2>&1 && cp -r runs/teacher "$out/teacher"
+s2s train assemble $recipes/teacher.yaml >>"$out/logs/assemble.log" 2>&1 && rm -rf "$out/teacher" && cp -r runs/teacher "$out/teacher"
 for part in sharpen unet guidance; do
   mkdir -p "$out/logs/$part"
   cp runs/$part/{metrics.jsonl,recipe.json,starts.jsonl} "$out/logs/$part/"
