@@ -247,7 +247,7 @@ USE = (
     " diagnosis. docs/GENERATED_IMAGES.md says more."
 )
 SAVE = (
-    "On the page every image has a button to download it, and one button takes all images of an answer. On the command line"
+    "On the page every image has a button to download it, and one button takes all images of an answer; beside each lies a JSON file with its labels. On the command line"
     ' they are saved as they are drawn: `script2skin generate "eczema on the elbow" --out my-images`.'
 )
 

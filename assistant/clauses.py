@@ -97,6 +97,8 @@ def _starts_clause(clause: Clause, slot: str, item: Item, items: list[Item], k: 
         return True
     if clause.order[-1] == slot:
         return False
+    if slot in ("area", "tone") and item.id in {said.id for said in clause.slots[slot]}:
+        return False  # "nappy rashes: contact dermatitis on the buttocks"
     if slot in _ADJECTIVAL and clause.order[-1] == "rash" and "rash" in clause.slots and clause.order.index("rash") < len(clause.order) - 1:
         return True
     return True
@@ -116,11 +118,14 @@ def patches(items: list[Item]) -> tuple[Patch, ...]:
 
 
 def _without_bare(parts: list[Clause]) -> list[Clause]:
-    """ "acne scars? I mean bad acne on the back": a condition alone, named again with more, says nothing by itself."""
+    """ "acne scars? I mean bad acne on the back": what is said again, with more, says nothing by itself."""
+    def said(clause: Clause, slot: str) -> set[str]:
+        return {i.id for i in clause.slots.get(slot, ())}
+
     bare = [
         here for here, after in pairwise(parts)
-        if set(here.slots) == {"rash"} and not (here.excluded or here.cleared or here.darker or here.worse or here.times)
-        and {i.id for i in here.slots["rash"]} == {i.id for i in after.slots.get("rash", ())}
+        if here.slots and "count" not in here.slots and not (here.excluded or here.cleared or here.darker or here.worse or here.times)
+        and ("rash" in here.slots or "count" in after.slots) and all(said(here, slot) == said(after, slot) for slot in here.slots)
     ]  # fmt: skip
     return [part for part in parts if not any(part is b for b in bare)]
 

@@ -100,6 +100,11 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
         if one_rash and item.label == "area" and not item.implied and _named_again(items, k, wholes_of):
             item.drop()
             continue
+        if item.said == "back" and said_at(items, k + 1) == "of" and said_at(items, k + 2) in ("it", "that") and (p := prev_index(items, k, _NOT_AREA)) is not None:
+            if merged := v.read("area", f"back of the {items[p].said}"):
+                item.id = merged  # "on the neck, but on the back of it"
+                items[p].drop()
+            continue
         j = next((j for j in range(k + 1, min(k + 7, len(items))) if items[j].label == "area"), None)
         if one_rash and item.label == "area" and label_at(items, k + 1) == "rash" and j is not None and _part(item.id, items[j].id, wholes_of):
             (items[j] if items[j].id in wholes_of.get(item.id, ()) else item).drop()  # "hand eczema on the back of the hand"
@@ -143,6 +148,8 @@ def _named_again(items: list[Item], k: int, wholes_of: dict[str, tuple[str, ...]
     )
 
 
+#: What is looked through to find the site before.
+_NOT_AREA = ("adverb", "conj", "negate", "tone", "skin", "severity", "side", "word")
 #: What may stand between a part and the whole it is of ("the sole of a black foot").
 _BETWEEN = ("adverb", "side", "tone", "tone_people", "tone_with_skin", "people", "skin", "descriptor", "severity")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from assistant.items import Item, id_at, label_at, next_index, prev_index, said_at
 from assistant.schema import MIDDLE
-from assistant.vocabulary import words
+from assistant.vocabulary import vocabulary, words
 
 #: Labels that stand between a number and the noun it counts ("3 severe brown eczema images").
 _ADJECTIVES = frozenset({
@@ -63,6 +63,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
     if label_at(items, k + 1) in ("skin", "scale", "slot_noun") and label_at(items, k + 2) == "darker" and items[k].number == int(items[k].number):
         items[k + 2].id = str(int(items[k + 2].id) * int(items[k].number))
         return "figure", ""  # "one skin tone darker"
+    if label_at(items, k + 1) == "scale" and items[k + 1].said.endswith("tones") and items[k].number == len(vocabulary().names("tone")):
+        return "count", ""  # "on six skin tones", wherever the condition is said
     if label_at(items, k + 1) == "slot_noun" and items[k].number == sum(len(i.values) for i in items if i.label == items[k + 1].id):
         return "figure", ""  # "now 3 tones for that: fair, brown, black"
     if said_at(items, k - 1).split()[-1:] == ["seed"]:

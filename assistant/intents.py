@@ -223,6 +223,9 @@ def diagnosis(s: Sentence) -> str | None:
         return None  # "steroid cream leaflet: eczema on the wrist, three pictures"
     if s.asks and (s.labels & {"image", "count"} if cue.id == "treatment" else k > s.index("request")):
         return None
+    asked = s.index("request")
+    if cue.id == "identify" and s.has("each", "either") and "rash" in s.labels and any(i.id == "stop" and i.label == "conj" for i in s.items[k:asked]):
+        return None  # "is it psoriasis or seb derm? show both"
     return "identify" if cue.id == "have" else cue.id
 
 

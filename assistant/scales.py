@@ -55,6 +55,9 @@ def _is_bare_type(items: list[Item], k: int) -> bool:
 def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:
     """Steps that the scale at ``k`` is followed by, and where they end; none when there is no scale."""
     item = items[k]
+    if item.text in (*_BARE, "I") and label_at(items, k + 1) == "range" and any(i.label == "scale" for i in items[:k]):
+        steps, end = _numerals(items, k, 6)  # "for Fitzpatrick I-II and 2 for V-VI"
+        return ([("fitzpatrick", s) for s in steps], end) if len(steps) > 1 else ([], k)
     if item.label != "scale" and not (item.label == "skin" and "skin" in item.said) and not _is_numbered_tone(items, k):
         return [], k
     scale = "monk" if item.id == "monk" else "fitzpatrick"

@@ -30,6 +30,8 @@ class AssembleRecipe(Strict):
     clip: Path
     #: Folders that the U-Net learnt from: what they hold is what the checkpoint may be asked for.
     data: tuple[Path, ...]
+    #: Values of the data that it may not be asked for: learnt, and not yet to be told at sight.
+    without: frozenset[str] = frozenset()
     steps: int = Field(default=20, ge=1)
     guidance_scale: float = 3.0
     guidance_rescale: float = 0.0
@@ -63,7 +65,7 @@ def assemble(recipe: AssembleRecipe) -> Path:
         guidance_most=recipe.guidance_most or Card().guidance_most,
         tone_tries=recipe.tone_tries,
         resolution=autoencoder.config.sample_size,
-        trained=vocabulary_of(records),
+        trained=vocabulary_of(records, recipe.without),
         license=recipe.license,
         sha256=weights_sha256(aside),
     )
@@ -73,7 +75,13 @@ def assemble(recipe: AssembleRecipe) -> Path:
     return recipe.out
 
 
-def vocabulary_of(records: list[Record]) -> Trained:
-    """The values of each slot that occur in the data's training split."""
+def vocabulary_of(records: list[Record], without: frozenset[str] = frozenset()) -> Trained:
+    """The values of each slot that occur in the data's training split, but for those ``without``.
+
+    Raises ValueError for a value of ``without`` that the data do not have.
+    """
     learnt = [record.values for record in records if record.split == "train"]
-    return Trained(**{slot: {v[slot] for v in learnt if slot in v} for slot in ("rash", "area", "tone")})
+    found = {slot: {v[slot] for v in learnt if slot in v} for slot in ("rash", "area", "tone")}
+    if strange := without.difference(*found.values()):
+        raise ValueError(f"The data hold no {', '.join(sorted(strange))}; take it out of `without`.")
+    return Trained(**{slot: values - without for slot, values in found.items()})

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from generation.layout import read_layout
 from training import autoencoder, clip, sharpen, unet
-from training.assemble import AssembleRecipe, assemble
+from training.assemble import AssembleRecipe, assemble, vocabulary_of
 from training.cli import RECIPES, CardRecipe, app, read_recipe
 from training.dataset import read_folder
 from training.guidance import GuidanceRecipe
@@ -127,6 +127,13 @@ def test_emphasis_moves_draws_between_its_bounds():
 def checkpoint(runs, labelled):
     parts = {"unet": runs / "unet", "autoencoder": runs / "sharpen", "clip": runs / "clip"}
     return assemble(AssembleRecipe(kind="assemble", out=runs / "checkpoint", name="tiny", data=[labelled], **parts))
+
+
+def test_what_is_not_yet_good_is_not_offered(labelled):
+    records = read_folder(labelled)
+    assert vocabulary_of(records, frozenset({"acne"})).rash == {"vitiligo"}
+    with pytest.raises(ValueError, match="no measles"):
+        vocabulary_of(records, frozenset({"measles"}))
 
 
 def test_what_was_trained_is_what_the_chat_loads(checkpoint):
