@@ -353,6 +353,9 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
     slot = "tone" if label_at(items, j) == "skin" else _slot_of(items, j)
     if slot is None:
         return
+    if items[j].label == "generic_rash" and items[j].id == "one" and item.said.split()[0] == "the":
+        item.drop()  # "now the full rash"
+        return
     part = next_index(items, j) if slot == "area" and said_at(items, j + 1) == "of" else None
     if label_at(items, part) == "area":
         items[j].drop()  # "every area of the face"

@@ -219,7 +219,7 @@ def _ordinal(items: list[Item], k: int) -> None:
     noun_left_out = (
         before in ("the", "and", ",")
         and after in ("adverb", "conj", "modify", "ordinal")
-        and said in (*_PLACE, "but", "and", "to", ",", "instead", "now", "might", "could", "should", "can", "be")
+        and said in (*_PLACE, "again", "but", "and", "to", ",", "instead", "now", "might", "could", "should", "can", "be")
     )
     described = before == "the" and (after in ("tone", "rash", "darker") or said in ("looks", "is", "was", "seems", "looked")) and n != -1 and label_at(items, k + 2) != "image"
     graded = after == "worse" and (before == "the" or said.startswith("one "))  # "the first one more severe"
@@ -310,8 +310,9 @@ def _image_noun(items: list[Item], k: int) -> None:
     if before.label == "times":
         return  # "one less image"
     article = any(i.said in ("a", "an", "one", "single") for i in items[max(0, k - 4) : k])
-    if item.id == "one" and not article and not any(i.label in ("rash", "request") for i in items):
-        return  # "ok, mild version"
+    a_kind = item.said in ("case", "version", "variant")
+    if item.id == "one" and (not article or a_kind) and not any(i.label in ("rash", "request") for i in items):
+        return  # "ok, mild version", "more like a severe case"
     if before.label == "number" and not before.negated:
         before.become("count")  # "a single picture", "many pictures"
         before.number = 1.0 if before.said == "single" or item.id == "one" else 3.0
