@@ -379,6 +379,9 @@ def conditions(rashes: Sequence[str], topic: str | None, tones: Sequence[str], t
     tone = tones[-1] if tones and tones[-1] in known("tone", trained) else known("tone", trained)[-1]
     shown = [rash for rash in rashes if rash in known("rash", trained)]
     suggestions = [f"Show me {rash} on {tone} skin" for rash in shown[:2]]
+    if topic == "resembles":
+        alike = [rash for rash in notes()[rashes[0]].resembles if rash in known("rash", trained)]
+        suggestions = [f"Compare with {rash}" for rash in alike[:3]]
     suggestions += [f"{shown[0]} on {every_tone(trained)}".capitalize()] if shown else []
     suggestions += [f"Where does {rashes[0]} usually appear?"] if topic != "site" else []
     return Turn(act="answer", reply="\n\n".join(lines), suggestions=suggestions or for_newcomers(trained))
@@ -397,6 +400,7 @@ def told(note: Note, topic: str | None, tones: Sequence[str]) -> str:
             "cause": [note.about],
             "contagion": [note.contagious],
             "feeling": [note.feels],
+            "resembles": [f"Most easily confused with {listed(note.resembles, 'or')}."],
             "person_have": [note.about],
             "tone": [light, dark],
             "appearance": [note.appearance, dark],

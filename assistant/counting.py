@@ -16,6 +16,8 @@ _ADJECTIVES = frozenset({
 })  # fmt: skip
 _RASHES = ("rash", "generic_rash")
 _PLACE = ("on", "in", "with", "at")
+#: Conditions that are one lesion each, in the singular.
+_ONE = ("wart", "verruca", "mole", "naevus", "nevus", "melanoma", "seborrheic keratosis", "seborrhoeic keratosis")
 #: As many images as can be pointed at in one go.
 _MANY = 20
 
@@ -89,6 +91,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "adverb", ""  # "the two", "those three images": drawn before
     if noun == "image":
         return "count", ""
+    if items[k].number == 1 and noun == "rash" and items[at].said in _ONE and any(i.said in ("only", "just") for i in items):
+        return "number_of_lesions", "single"  # "one big wart only"
     if noun == "lesion" or (noun in _RASHES and _in_one_image(items, k)):
         return "number_of_lesions", "single" if items[k].number == 1 else "multiple"
     if not noun and _is_pronoun(items, k):

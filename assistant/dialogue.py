@@ -80,6 +80,8 @@ class History(BaseModel):
     at: int = Field(default=0, ge=0)
     #: Conditions last asked about and not drawn since: "what does psoriasis look like?", "where does it appear?".
     about: tuple[str, ...] = ()
+    #: Tones that were named there: "what does chickenpox look like on brown skin?", "show it on the face".
+    about_tone: tuple[str, ...] = ()
     #: The slot whose values the last answer listed: what "all of them" then means.
     listed: str = ""
 
@@ -104,7 +106,7 @@ class History(BaseModel):
         if state == self.state:
             return self
         states = (*self.states[: self.at + 1], state)[-HISTORY:]
-        return self.model_copy(update={"states": states, "at": len(states) - 1, "about": (), "listed": ""})
+        return self.model_copy(update={"states": states, "at": len(states) - 1, "about": (), "about_tone": (), "listed": ""})
 
     def move(self, steps: int) -> History:
         """Undo (-1) or redo (+1); at the end of the history it stays."""
@@ -182,7 +184,8 @@ def respond(
         about = two_last(history)
     turn, about = answers.answer(parsed, history.state.requests, about, trained)
     asked = answers.slots_asked(parsed.text) if parsed.topic == "vocabulary" else []
-    return history.model_copy(update={"about": about, "listed": asked[0] if len(asked) == 1 else ""}), turn
+    tones = tuple(dict.fromkeys(tone for patch in parsed.patches for tone in patch.tone)) if about else ()
+    return history.model_copy(update={"about": about, "about_tone": tones, "listed": asked[0] if len(asked) == 1 else ""}), turn
 
 
 def two_last(history: History) -> tuple[str, ...]:
@@ -277,9 +280,11 @@ def requested(
                 else:
                     parsed, note = in_context(history, state, parsed, trained)
                     extra += note
-                    frames, carried = drafted(state, parsed, history.about, keep_seed=seed is None)
+                    frames, carried = drafted(state, parsed, history.about, history.about_tone, keep_seed=seed is None)
             except NoFurther as end:
                 raise Ask(answers.end_of_scale(end.slot, end.value)) from None
+        # "each" says something of a number only; without one a repeated request would not be the same
+        frames = tuple(frame.change(each=False) if frame.each and frame.count is None else frame for frame in frames)
         if parsed.seed is not None:
             frames = tuple(frame.change(seed=parsed.seed) for frame in frames)
         check(frames, parsed, trained, limit, child)
@@ -411,11 +416,11 @@ def again(state: State, parsed: ParsedTurn, extra: Sequence[str], trained: Train
 
 
 def drafted(
-    state: State, parsed: ParsedTurn, about: tuple[str, ...], keep_seed: bool
+    state: State, parsed: ParsedTurn, about: tuple[str, ...], about_tone: tuple[str, ...], keep_seed: bool
 ) -> tuple[tuple[Frame, ...], list[Assumption]]:
     """What was said, merged with what it follows up; frames of a new request have no seed yet.
 
-    ``about`` was asked about: with nothing else to follow up, "show it on black skin" means that.
+    ``about`` was asked about, on ``about_tone``: with nothing else to follow up, "show it on the face" means that.
     ``keep_seed``: a request in full that differs from the last one in tone only keeps its seed.
     Also says which tone was carried over from the conversation. Raises :class:`Ask`.
     """
@@ -451,7 +456,7 @@ def drafted(
     elif state.frames and not (mode == "new" and named):
         bases = state.frames
     else:
-        frames, carried = afresh(state, patches, Frame(rash=about if not named else ()))
+        frames, carried = afresh(state, patches, Frame() if named else Frame(rash=about, tone=about_tone))
         return same_seed_if_comparable(state, frames) if keep_seed else frames, carried
     if mode == "new":
         mode = "modify"

@@ -19,7 +19,7 @@ _TELLING = frozenset({"image", "add", "compare", "darker", "worse", "clear", "co
 _VAGUE = frozenset({"modify", "slot_noun", "skin", "social", "add"})
 _COMMANDS = frozenset({"undo", "redo", "reset", "help"})
 #: Topics of questions, the most telling first.
-_TOPICS = ("size", "seeds", "model", "limit", "use", "save", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "feeling", "cause", "site", "person_have", "definition", "appearance")
+_TOPICS = ("resembles", "size", "seeds", "model", "limit", "use", "save", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "feeling", "cause", "site", "person_have", "definition", "appearance")
 #: Of several, what is answered: "ok thanks, bye" is a farewell, no consent.
 _SOCIAL = ("no", "bye", "thanks", "sorry", "praise", "greeting", "yes")
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
@@ -256,6 +256,8 @@ def question(s: Sentence) -> str | None:
     """The topic asked about; None when it is no question or is best answered by images ("show me what … looks like")."""
     if _why_so(s):
         return "choice"
+    if any(i.id == "resembles" for i in s.of("question")):
+        return "resembles"
     if not (s.asks and s.valued) and not s.named and (about := next((i.id for i in s.of("question") if i.id in ("size", "seeds", "model")), None)):
         return about
     if _which_ones(s):
