@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from PIL import Image
@@ -64,6 +65,28 @@ def history(run: Path) -> dict:
     }
 
 
+def measured(folder: Path, fidelity: Path | None, judged: str) -> str:
+    """The card's section on how faithful the checkpoint is; its figures and plots are put beside the weights.
+
+    Raises FileNotFoundError where ``fidelity`` holds no finished evaluation.
+    """
+    if fidelity is None:
+        return ""
+    for name in ("fidelity.json", "tone.png", "confusion.png"):
+        shutil.copy(fidelity / name, folder / name)
+    table = (fidelity / "fidelity.md").read_text().strip()
+    return f"""## Measured
+{judged} How: `training/fidelity.py`; all figures: `fidelity.json`.
+
+{table}
+
+![tone asked and measured](tone.png)
+
+![condition asked and seen](confusion.png)
+
+"""
+
+
 def write(
     folder: Path,
     runs: dict[str, Path],
@@ -71,12 +94,14 @@ def write(
     limits: list[str],
     at: tuple[str, str, str],
     earlier: Path | None = None,
+    fidelity: Path | None = None,
+    judged: str = "",
 ) -> Path:
     """``README.md`` of the checkpoint in ``folder``, with its sheets; ``runs`` maps a part's name to its run folder.
 
     ``earlier`` is the checkpoint that the runs went on from, whose ``training.json`` tells of the runs before. ``data`` are
     the commands that made the training set; ``limits`` what an honest eye sees; ``at`` the area of the first sheet and the
-    rash and tone of the second.
+    rash and tone of the second; ``fidelity`` a folder of `training.fidelity`, and ``judged`` how it came about.
     """
     generator = Generator.load(folder)
     draw_sheets(generator, folder, *at)
@@ -130,7 +155,7 @@ Every area, {rash} on {tone} skin:
 
 ![every area]({SHEETS["areas"]})
 
-## Limits
+{measured(folder, fidelity, judged)}## Limits
 {chr(10).join("- " + limit for limit in limits)}
 """
     path = folder / "README.md"

@@ -33,6 +33,9 @@ class CardRecipe(BaseModel):
     #: Commands that made the data.
     data: tuple[str, ...]
     limits: tuple[str, ...]
+    #: Folder of `script2skin evaluate fidelity` on this checkpoint, and how it was done.
+    fidelity: Path | None = None
+    judged: str = ""
     at: Sheet
 
 
@@ -133,7 +136,7 @@ def card(recipe: Recipe = RECIPES / "card.yaml") -> None:
 
     told = read_recipe(recipe, CardRecipe)
     at = (told.at.area, told.at.rash, told.at.tone)
-    typer.echo(write(told.checkpoint, told.runs, list(told.data), list(told.limits), at, told.earlier))
+    typer.echo(write(told.checkpoint, told.runs, list(told.data), list(told.limits), at, told.earlier, told.fidelity, told.judged))
 
 
 @app.command(name="all")

@@ -181,12 +181,19 @@ def test_the_card_is_written(checkpoint, runs, tmp_path):
         "data": ["make data"],
         "limits": ["Tiny."],
         "at": {"area": "face", "rash": "acne", "tone": "fair"},
+        "fidelity": str(tmp_path / "fidelity"),
+        "judged": "By a judge.",
     }
+    (tmp_path / "fidelity").mkdir()
+    for name in ("fidelity.json", "tone.png", "confusion.png"):
+        (tmp_path / "fidelity" / name).write_text(name)
+    (tmp_path / "fidelity" / "fidelity.md").write_text("| images |\n| --- |\n")
     (tmp_path / "card.yaml").write_text(yaml.safe_dump(told))
     result = CliRunner().invoke(app, ["card", str(tmp_path / "card.yaml")], catch_exceptions=False)
     assert result.exit_code == 0
     text = (checkpoint / "README.md").read_text()
-    assert "| unet | 30 |" in text and "- Tiny." in text
+    assert "| unet | 30 |" in text and "- Tiny." in text and "By a judge." in text and "| images |" in text
+    assert (checkpoint / "fidelity.json").read_text() == "fidelity.json"
     assert (checkpoint / "every_area.jpg").exists()
 
     before = tmp_path / "before"
