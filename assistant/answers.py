@@ -254,6 +254,9 @@ SAVE = (
 
 #: Questions about the images and what draws them → answer.
 ABOUT_IMAGES = {
+    "limit": LIMIT,
+    "use": USE,
+    "save": SAVE,
     "size": "Images have the size that the loaded model was made for: 256 × 256 pixels from the embedded checkpoint, as PNG files. "
     "I do not enlarge them.",
     "seeds": "Every image is drawn from a seed, which stands under it and in its file; the same request with the same seed gives"
@@ -307,14 +310,8 @@ def question(
         near = near if near in known("rash", trained) else None
         reply, suggestions = not_in_vocabulary("rash", typed, near, Frame(), trained)
         return Turn(act="clarify", reply=reply, suggestions=suggestions), about
-    if parsed.topic == "limit":
-        return Turn(act="answer", reply=LIMIT, suggestions=after_images(requests, trained)), about
-    if parsed.topic == "use":
-        return Turn(act="answer", reply=USE, suggestions=after_images(requests, trained)), about
     if parsed.topic in ABOUT_IMAGES:
         return Turn(act="answer", reply=ABOUT_IMAGES[parsed.topic], suggestions=after_images(requests, trained)), about
-    if parsed.topic == "save":
-        return Turn(act="answer", reply=SAVE, suggestions=after_images(requests, trained)), about
     if parsed.topic == "name" and (meant := said["rash"] or about or [request.rash for request in requests]):
         tell = code_of if "icd" in parsed.text.lower() else names_of
         reply = " ".join(tell(rash) for rash in dict.fromkeys(meant))
@@ -355,7 +352,9 @@ _WHAT_IS = re.compile(r"\bwhat(?: ?'s| is| are| was)? (?:an? |the )?(?:word )?([
 def known_by_sign(asked: str) -> str | None:
     """The one condition whose note names the sign that is asked about ("what's a herald patch?")."""
     found = _WHAT_IS.search(asked.lower())
-    hits = [rash for rash, note in notes().items() if found and not re.search(r"\b(?:one|it|this|that|first)\b", found[1]) and found[1] in f"{note.appearance} {note.dark_skin}".lower()]
+    if not found or re.search(r"\b(?:one|it|this|that|first)\b", found[1]):
+        return None
+    hits = [rash for rash, note in notes().items() if found[1] in f"{note.appearance} {note.dark_skin}".lower()]
     return hits[0] if len(hits) == 1 else None
 
 

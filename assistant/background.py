@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 
-from assistant.items import Item
+from assistant.items import Item, sentence_end
 from assistant.typos import is_english
 from assistant.vocabulary import words
 
@@ -16,7 +16,7 @@ def set_background_aside(items: list[Item]) -> None:
     """Take the meaning from values of reasons, mix-ups and background sentences, where the request names its own."""
     for k, item in enumerate(items):
         if _as_reason(items, k):
-            _drop_if_told_elsewhere(items, k, next((j for j in range(k, len(items)) if items[j].label == "conj" and items[j].id == "stop"), len(items)))
+            _drop_if_told_elsewhere(items, k, sentence_end(items, k))
         elif (item.said in words("reason") and k) or item.said in words("mix_up"):
             _drop_if_told_elsewhere(items, k, _end(items, k))
         elif item.label == "rash" and _names_a_group(items, k):

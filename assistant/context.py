@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assistant.items import FILLER, Item, id_at, label_at, next_index, prev_index, said_at
+from assistant.items import FILLER, Item, id_at, label_at, next_index, prev_index, said_at, sentence_end
 from assistant.notes import notes
 from assistant.typos import is_english
 from assistant.vocabulary import Vocabulary, vocabulary, words
@@ -142,7 +142,7 @@ def _shared_part(items: list[Item], k: int, v: Vocabulary) -> None:
 
 def _named_again(items: list[Item], k: int, wholes_of: dict[str, tuple[str, ...]]) -> bool:
     """ "lesson on the foot: tinea between the toes": after a colon or a full stop a part of the same place is named."""
-    stop = next((j for j in range(k + 1, len(items)) if items[j].label == "conj" and items[j].id == "stop"), len(items))
+    stop = sentence_end(items, k + 1)
     return any(i.label == "area" and items[k].id in wholes_of.get(i.id, ()) for i in items[stop:]) and not any(
         i.label in ("area", "count", "number") for i in items[k + 1 : stop]
     )

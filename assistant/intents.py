@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from assistant import modes
-from assistant.items import Item, label_at, next_index, said_at
+from assistant.items import Item, label_at, next_index, said_at, sentence_end
 from assistant.sentence import Sentence
 from assistant.typos import is_english
 from assistant.vocabulary import words
@@ -87,8 +87,7 @@ def _other_subject(s: Sentence) -> bool:
 
 def _request_follows(s: Sentence, k: int) -> bool:
     """ "Can you make a quiz? Psoriasis on the elbow, black skin": a sentence of its own says what to draw."""
-    stop = next((j for j in range(k, len(s.items)) if s.items[j].label == "conj" and s.items[j].id == "stop"), len(s.items))
-    after = {i.label for i in s.items[stop:]}
+    after = {i.label for i in s.items[sentence_end(s.items, k) :]}
     return "rash" in after and bool(after & {"area", "tone"})
 
 

@@ -55,6 +55,11 @@ def prev_index(items: list[Item], k: int, skip: Iterable[str] = FILLER) -> int |
     return next((j for j in range(k - 1, -1, -1) if items[j].label not in skip), None)
 
 
+def sentence_end(items: list[Item], k: int) -> int:
+    """Index of the next full stop, colon or the like from ``k`` on; the number of items when there is none."""
+    return next((j for j in range(k, len(items)) if items[j].label == "conj" and items[j].id == "stop"), len(items))
+
+
 def label_at(items: list[Item], k: int | None) -> str:
     """Label at ``k``; "" outside the sentence."""
     return items[k].label if k is not None and 0 <= k < len(items) else ""

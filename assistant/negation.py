@@ -6,7 +6,7 @@ Cues are data (``vocabulary/cues.yaml``, label ``negate``): "forward" cues cover
 
 from __future__ import annotations
 
-from assistant.items import Item, label_at, next_index, prev_index, said_at
+from assistant.items import Item, label_at, next_index, prev_index, said_at, sentence_end
 from assistant.vocabulary import SLOTS, words
 
 #: Cues that cover one noun phrase: whatever comes after a preposition belongs to the rest of the sentence.
@@ -156,7 +156,7 @@ def _list_goes_on(items: list[Item], j: int, slot: str | None) -> bool:
 def _replaced(items: list[Item], k: int) -> None:
     """"replace eczema with psoriasis", "change from fair to black": what stands before the hinge is left out."""
     hinge = next((j for j in range(k + 1, len(items)) if items[j].said in ("with", "to", "for", "into", "by", "-", "to the")), None)
-    stop = next((j for j in range(k + 1, len(items)) if items[j].label == "conj" and items[j].id == "stop"), len(items))
+    stop = sentence_end(items, k + 1)
     if hinge is None or hinge > stop:
         return
     after = {i.label for i in items[hinge + 1 : stop] if i.is_value}

@@ -35,6 +35,11 @@ def _slot_named(noun: str) -> str:
     return "area" if word.startswith("site") else "rash" if word.startswith("condition") else _SLOT_OF[word[0]]
 
 
+def _within(area: str, there: str) -> bool:
+    """Whether a site's name stands in another's: "elbow" in "inner elbow"."""
+    return re.search(rf"\b{re.escape(area)}\b", there) is not None
+
+
 def drawn(states: Sequence) -> list:
     """The states in which something was drawn."""
     return [state for state in states if state.requests]
@@ -206,7 +211,7 @@ def nearly_named(requests: Sequence[ImageRequest], patches: Sequence[Patch], par
     shown = {request.area for request in requests}
 
     def meant(area: str) -> str:
-        within = [there for there in shown if re.search(rf"\b{re.escape(area)}\b", there)]
+        within = [there for there in shown if _within(area, there)]
         return within[0] if area not in shown and len(within) == 1 else area
 
     return tuple(patch.model_copy(update={"area": tuple(map(meant, patch.area))}) if patch.area else patch for patch in patches)
@@ -233,7 +238,7 @@ def same_site(requests: Sequence[ImageRequest], patches: Sequence[Patch], parsed
         return None
     areas = [area for patch in patches for area in patch.area]
     shown = {request.area for request in requests}
-    if areas and all(any(re.search(rf"\b{re.escape(area)}\b", there) for there in shown) for area in areas):
+    if areas and all(any(_within(area, there) for there in shown) for area in areas):
         return tuple(patch.without({"area"}) for patch in patches)
     return None
 

@@ -7,12 +7,13 @@ The loss counts a lesion's place more: it is a few of 256 places.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import queue
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -142,6 +143,9 @@ class Batch:
     weight: torch.Tensor
     #: ᾱ of every timestep.
     alphas: torch.Tensor
+    #: Latents under their noise, and the velocity that made them so.
+    noisy: torch.Tensor = field(init=False)
+    velocity: torch.Tensor = field(init=False)
 
     def __post_init__(self) -> None:
         noisy, self.velocity = velocity(self.clean, self.noise, self.alphas[self.times])
@@ -152,8 +156,9 @@ class Batch:
         return Batch(self.clean, self.noise, times, self.text, self.weight, self.alphas)
 
     def with_noisy(self, noisy: torch.Tensor, times: torch.Tensor) -> Batch:
-        """The same captions with noisy pictures that a sampler made."""
-        moved = self.at(times)
+        """The same captions with noisy pictures that a sampler made; ``velocity`` is not theirs."""
+        moved = copy.copy(self)
+        moved.times = times
         moved.noisy = noisy.contiguous(memory_format=torch.channels_last)
         return moved
 
