@@ -198,29 +198,24 @@ def answer(
 _REAL = re.compile(r"\b(real|genuine|authentic|synthetic|fake|generated|made up)\b", re.I)
 #: To "are these real patients?".
 NOT_REAL = "No image shows a real patient; what a model has learned from is written in its model card. "
+#: Wherever something else is asked for.
+VARIED = (
+    "What I can vary is the condition, the body site, the skin tone, the severity, and the size and number of lesions."
+)
 #: Of a text that is short and of nothing else, and so perhaps was meant as a request.
-UNCLEAR = (
-    "I did not understand that. I draw synthetic images of skin conditions, and what I can vary is the condition, the body "
-    "site, the skin tone, the severity, and the size and number of lesions."
-)
+UNCLEAR = f"I did not understand that. I draw synthetic images of skin conditions, and {VARIED[0].lower()}{VARIED[1:]}"
 #: Of camera, light, colour and style.
-FIXED = (
-    "Camera, light, colour and style I cannot change. What I can vary is the condition, the body site, the skin tone, the "
-    "severity, and the size and number of lesions."
-)
+FIXED = f"Camera, light, colour and style I cannot change. {VARIED}"
 #: Of one sign of a condition that is to be left out or changed.
-FEATURE = (
-    "A condition is drawn with all its signs; one of them alone I cannot change or leave out. What I can vary is the condition, the body site,"
-    " the skin tone, the severity, and the size and number of lesions."
-)
+FEATURE = f"A condition is drawn with all its signs; one of them alone I cannot change or leave out. {VARIED}"
 UNREADABLE = "I could not make sense of that. Type what you would like to see, for instance “eczema on fair skin”."
 REFUSALS = {
     "diagnosis": "I cannot diagnose, treat or judge anyone's skin; please see a doctor for that. "
     "What I can do is draw synthetic images of a condition that you name, on any site and skin tone.",
     "person": "I do not draw people that can be recognised. "
     "I can draw synthetic images of a skin condition on a body site and skin tone instead.",
-    "off_topic": "That is outside what I do: I draw synthetic images of skin conditions, and what I can vary is the "
-    "condition, the body site, the skin tone, the severity, and the size and number of lesions.",
+    "off_topic": "That is outside what I do: I draw synthetic images of skin conditions, and "
+    f"{VARIED[0].lower()}{VARIED[1:]}",
 }
 #: Kind of greeting that the parser reports → what is said to it.
 SOCIAL = {
