@@ -68,7 +68,10 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_addcdiv_(params, first, corrected, value=-group["lr"] / (1 - betas[0] ** step))
 
     def _states(self, params: list[nn.Parameter], name: str) -> list[torch.Tensor]:
-        return [self.state[p].setdefault(name, torch.zeros_like(p)) for p in params]
+        for p in params:
+            if name not in self.state[p]:
+                self.state[p][name] = torch.zeros_like(p)
+        return [self.state[p][name] for p in params]
 
 
 def build(name: str, model: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
