@@ -17,6 +17,7 @@ from data.phantom.features import Canvas, decorate
 from data.phantom.noise import fbm
 from data.phantom.rashes import RASHES, Lesions, Patch
 from data.phantom.sites import sites, view
+from generation import ita
 
 TONES = tuple(skin.ITA_TARGET)
 LESION_RASHES = ("mole", "melanoma", "seborrheic keratosis", "warts")  # photographed from near
@@ -78,7 +79,8 @@ def render(
     tone_index = TONES.index(tone)
     canvas = decorate(seen, figure, tone_index, area, person)
     lesions = _lesions(rash, seen, canvas, tone_index, disease, severity, size, number, variety)
-    image = _photograph(_albedo(tone, canvas, lesions, light), canvas, lesions, seen, light, variety)
+    degrees = _asked_ita(tone, light)
+    image = _photograph(_albedo(tone, degrees, canvas, lesions), degrees, canvas, lesions, seen, light, variety)
     mask = np.zeros(resolution * resolution, np.uint8)
     mask[seen.pixel] = np.round(255 * np.clip(lesions.mask * canvas.bare, 0, 1))
     return Phantom(image, mask.reshape(resolution, resolution), identity, seed)
@@ -104,12 +106,17 @@ def _lesions(rash, seen: View, canvas: Canvas, tone_index, rng, severity, size, 
     return RASHES[rash](patch)
 
 
-def _albedo(tone: str, canvas: Canvas, lesions: Lesions, rng: np.random.Generator) -> np.ndarray:
+def _asked_ita(tone: str, rng: np.random.Generator) -> float:
+    """The ITA in degrees that this person's skin shall show in the picture: around the middle of the tone's band, inside it."""
     low, high = skin.ITA_BAND[tone]
     middle = skin.ITA_TARGET[tone]
     jitter = np.clip(rng.normal(0, 0.22), -0.4, 0.4)
     degrees = middle + jitter * (min(high, middle + 8) - max(low, middle - 14))
-    base = skin.melanin_for_ita(round(float(degrees), 1))
+    return round(float(np.clip(degrees, low + 3, high - 3)), 1)
+
+
+def _albedo(tone: str, degrees: float, canvas: Canvas, lesions: Lesions) -> np.ndarray:
+    base = skin.melanin_for_ita(degrees)
     blood = skin.BLOOD_AT_REST * np.clip(1 + canvas.blood * 2, 0.2, 6) + 0.030 * np.clip(lesions.blood, -0.2, 1.8)
     pigment = canvas.pigment + lesions.pigment
     melanin = np.where(pigment < 0, base * np.clip(1 + pigment, 0, 1), base + pigment * (0.05 + 0.30 * base))
@@ -124,7 +131,7 @@ def _albedo(tone: str, canvas: Canvas, lesions: Lesions, rng: np.random.Generato
     return colour * (1 - canvas.cover[:, None]) + canvas.cover[:, None] * canvas.cover_colour
 
 
-def _photograph(albedo, canvas: Canvas, lesions: Lesions, seen: View, rng, variety: float) -> np.ndarray:
+def _photograph(albedo, degrees: float, canvas: Canvas, lesions: Lesions, seen: View, rng, variety: float) -> np.ndarray:
     n = seen.resolution
     normals = _bump(seen, canvas.height * (1 - canvas.cover) + lesions.height)
     # a key light a little off the camera (flash or window), a fill, and ambient light that folds keep out
@@ -145,10 +152,27 @@ def _photograph(albedo, canvas: Canvas, lesions: Lesions, seen: View, rng, varie
     colour = albedo * light + specular[:, None]
     picture = _backdrop(n, rng, variety)
     picture[seen.pixel] = colour
-    picture = picture.reshape(n, n, 3) * rng.normal(1.12, 0.025) * (1 + rng.normal(0, 0.012, 3))
+    stray, cast = 1 + 0.022 * np.clip(rng.normal(), -2, 2), 1 + rng.normal(0, 0.012, 3)
+    skin_at_rest = np.flatnonzero((canvas.bare > 0.5) & (lesions.mask < 0.1))
+    shown = (light * skin.albedo_at_rest(degrees) + specular[:, None])[skin_at_rest if len(skin_at_rest) else slice(None)]
+    picture = picture.reshape(n, n, 3) * stray * cast * _exposure(shown * cast, degrees)
     picture = gaussian_filter(picture, (0.5, 0.5, 0))
     picture = skin.encode_srgb(picture) + rng.normal(0, rng.uniform(0.003, 0.010), picture.shape)
     return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _exposure(shown: np.ndarray, degrees: float) -> float:
+    """The exposure at which evenly coloured skin, seen as ``shown`` (N, 3, linear sRGB), has this ITA as it is measured.
+
+    A photographer exposes for the skin before the lens; without, shade alone took every other picture of very fair skin
+    out of its band. It is set by skin of one colour so that palms, freckles and blushes stay lighter or darker than that.
+    """
+    shown = shown[:: max(1, len(shown) // 2000)]
+    low, high = 0.4, 2.5
+    for _ in range(12):  # the ITA grows with light: to 0.1 %
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if ita.ita(ita.lab_of_linear(np.clip(middle * shown, 0, 1))) < degrees else (low, middle)
+    return (low * high) ** 0.5
 
 
 def _bump(seen: View, height: np.ndarray) -> np.ndarray:

@@ -105,3 +105,8 @@ def melanin_for_ita(degrees: float) -> float:
     angles = ita(albedo(MELANIN_GRID, np.full(len(MELANIN_GRID), BLOOD_AT_REST)).astype(float))
     order = np.argsort(angles)
     return float(np.interp(degrees, angles[order], MELANIN_GRID[order]))
+
+
+def albedo_at_rest(degrees: float) -> np.ndarray:
+    """Linear sRGB albedo (3,) of skin of this ITA with nothing on it."""
+    return albedo(np.array([melanin_for_ita(degrees)]), np.array([BLOOD_AT_REST]))[0]

@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_dilation
 
 pytest.importorskip("embreex", reason="phantoms need the extra 'train'")
 
@@ -15,7 +16,7 @@ from data.phantom.noise import cells, fbm, nearest_lesion
 from data.phantom.rashes import RASHES
 from data.phantom.render import TONES, render
 from data.phantom.sites import sites
-from generation.ita import lab
+from generation.ita import lab, measure
 
 SMALL = 96
 
@@ -55,6 +56,15 @@ def test_lesion_free_skin_lies_in_the_ita_band_of_its_tone():
         rest = np.array([skin.melanin_for_ita(target)]), np.array([skin.BLOOD_AT_REST])
         low, high = skin.ITA_BAND[tone]
         assert low <= float(skin.ita(skin.albedo(*rest).astype(float))[0]) <= high, tone
+
+
+@pytest.mark.parametrize("tone", skin.ITA_TARGET)
+def test_pictured_skin_lies_in_the_ita_band_of_its_tone_whatever_the_light(tone):
+    low, high = skin.ITA_BAND[tone]
+    for seed, (rash, area) in enumerate([("mole", "back"), ("acne", "cheek"), ("tinea", "forearm"), ("eczema", "inner elbow"), ("shingles", "chest")]):
+        phantom = render(rash, area, tone, 90 + seed)
+        degrees = measure(phantom.image, binary_dilation(phantom.mask > 0, iterations=4))
+        assert low <= degrees <= high, (rash, area, degrees)
 
 
 def test_blood_reddens_and_pigment_darkens():
