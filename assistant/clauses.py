@@ -176,12 +176,13 @@ def _share(parts: list[Clause]) -> None:
                 continue
             if slot == "tone" or not own_rash or (slot == "area" and _leads(first, slot) and before.slots[slot] is first.slots.get(slot)):
                 here.slots[slot] = before.slots[slot]
-    if "rash" in last.slots and not any("rash" in c.slots for c in parts[:-1]):
+    said_once = "rash" in last.slots and not any("rash" in c.slots for c in parts[:-1])
+    if said_once:
         for clause in parts[:-1]:
             clause.slots["rash"] = last.slots["rash"]  # "mild on the elbow and severe on the knee, psoriasis"
     bare = all(set(c.slots) <= {"rash", "count", *_ADJECTIVAL} for c in parts[:-1])
     for slot in ("area", "tone"):
-        if slot in last.slots and last.order and (last.order[-1] == slot or (bare and not _leads(last, slot))):
+        if slot in last.slots and last.order and (last.order[-1] == slot or (bare and (said_once or not _leads(last, slot)))):
             for clause in [c for c in parts[:-1] if not c.apart]:
                 clause.slots.setdefault(slot, last.slots[slot])
 

@@ -93,7 +93,7 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
     for k, item in enumerate(items):
         if item.label == "area" and not item.implied:
             _shared_part(items, k, v)
-        others = [i.id for i in items[k + 1 :] if i.label == "area"]
+        others = [i.id for n, i in enumerate(items[k + 1 :], k + 1) if i.label == "area" and not _ruled_out(items, n)]
         if one_rash and item.label == "area" and label_at(items, k + 1) == "rash" and others and all(item.id in wholes_of.get(o, ()) for o in others):
             item.drop()  # "hand eczema, both the palm and the back of the hand"
             continue
@@ -105,7 +105,7 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
                 item.id = merged  # "on the neck, but on the back of it"
                 items[p].drop()
             continue
-        j = next((j for j in range(k + 1, min(k + 7, len(items))) if items[j].label == "area"), None)
+        j = next((j for j in range(k + 1, min(k + 7, len(items))) if items[j].label == "area" and not _ruled_out(items, j)), None)
         if one_rash and item.label == "area" and label_at(items, k + 1) == "rash" and j is not None and _part(item.id, items[j].id, wholes_of):
             (items[j] if items[j].id in wholes_of.get(item.id, ()) else item).drop()  # "hand eczema on the back of the hand"
             continue
@@ -127,6 +127,11 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
             other.drop()
         elif (_part(item.id, other.id, wholes_of) and (joins[:1] == ["of"] or "'s" in joins or (not plain and joins and joins[0] in ("on", "in", "at")) or joins == ["("] or (joins[:1] == [","] and any(i.said in ("left", "right", "both") for i in between)))) or (_part(item.id, other.id, wholes_of) and not between):
             (other if other.id in wholes_of.get(item.id, ()) or other.id == item.id else item).drop()
+
+
+def _ruled_out(items: list[Item], k: int) -> bool:
+    """ "hand eczema, no nails": the word before says that the site is to be left out."""
+    return label_at(items, prev_index(items, k, ("adverb", "side", "each"))) == "negate"
 
 
 def _shared_part(items: list[Item], k: int, v: Vocabulary) -> None:
@@ -370,10 +375,11 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
         items[j].drop()  # "all skin tones from fair to brown"
         item.drop()
         return
-    if item.id in ("any", "unsay"):
+    several = item.id == "various" or (slot == "area" and item.said.split()[-1] in ("random", "arbitrary") and items[j].said.endswith("s"))
+    if item.id in ("any", "unsay") and not several:
         items[j].become("clear", slot)
         item.drop()
-    elif item.id == "various":
+    elif several:
         if slot == "tone":  # all of them, or as many as images were asked for; "a different tone" is any
             counted = any(i.label == "count" for i in items) or not items[j].said.endswith("s")
             items[j].become("clear", slot) if counted else items[j].become(slot, "|".join(v.names(slot)))

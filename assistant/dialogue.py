@@ -82,6 +82,8 @@ class History(BaseModel):
     about: tuple[str, ...] = ()
     #: Tones that were named there: "what does chickenpox look like on brown skin?", "show it on the face".
     about_tone: tuple[str, ...] = ()
+    #: Sites that were named there: "I have a rash on my ankle, what is it?", "show what scabies looks like there".
+    about_area: tuple[str, ...] = ()
     #: The slot whose values the last answer listed: what "all of them" then means.
     listed: str = ""
 
@@ -106,7 +108,7 @@ class History(BaseModel):
         if state == self.state:
             return self
         states = (*self.states[: self.at + 1], state)[-HISTORY:]
-        return self.model_copy(update={"states": states, "at": len(states) - 1, "about": (), "about_tone": (), "listed": ""})
+        return self.model_copy(update={"states": states, "at": len(states) - 1, "about": (), "about_tone": (), "about_area": (), "listed": ""})
 
     def move(self, steps: int) -> History:
         """Undo (-1) or redo (+1); at the end of the history it stays."""
@@ -165,7 +167,11 @@ def respond(
     if parsed.intent in ("request", "question"):
         parsed = recall.short_name(states, parsed)
     shown = history.state.requests
-    if (parsed.intent == "social" and recall.swapped(shown, parsed)) or (parsed.intent == "off_topic" and recall.extreme(shown, parsed)):
+    if (
+        (parsed.intent == "social" and recall.swapped(shown, parsed))
+        or (parsed.intent == "off_topic" and recall.extreme(shown, parsed))
+        or ((history.about or shown) and recall.bare_show(parsed))
+    ):
         parsed = parsed.model_copy(update={"intent": "request", "mode": "modify"})
     if parsed.intent == "request" or accepted:
         return requested(history, starting_from(history, parsed.first), parsed, trained, limit, seed)
@@ -185,7 +191,9 @@ def respond(
     turn, about = answers.answer(parsed, history.state.requests, about, trained)
     asked = answers.slots_asked(parsed.text) if parsed.topic == "vocabulary" else []
     tones = tuple(dict.fromkeys(tone for patch in parsed.patches for tone in patch.tone)) if about else ()
-    return history.model_copy(update={"about": about, "about_tone": tones, "listed": asked[0] if len(asked) == 1 else ""}), turn
+    areas = tuple(dict.fromkeys(area for patch in parsed.patches for area in patch.area))
+    spoken_of = {"about": about, "about_tone": tones, "about_area": areas, "listed": asked[0] if len(asked) == 1 else ""}
+    return history.model_copy(update=spoken_of), turn
 
 
 def two_last(history: History) -> tuple[str, ...]:
@@ -320,6 +328,9 @@ def requested(
     )
     if frames == state.frames and tuple(requests) == state.requests:
         after = state.model_copy(update={"pending": (), "waits": "", "choices": (), "offer": ()})
+        if _LOOKS.search(parsed.text.lower()):  # of what is in view: in words
+            asked = parsed.model_copy(update={"intent": "question", "topic": "appearance"})
+            return history.push(after), answers.answer(asked, requests, history.about, trained)[0]
         return history.push(after), again(state, parsed, extra, trained)
     news = [assumption for assumption in assumed if assumption not in state.assumed]
     return history.push(after), Turn(
@@ -343,6 +354,8 @@ def recalled(history: History, state: State, parsed: ParsedTurn) -> tuple[Frame,
         return meant
     if (meant := recall.extreme(state.requests, parsed)) is not None:
         return meant
+    if (meant := recall.whole_set(states, parsed)) is not None:
+        return follow_up(meant, parsed.patches or (Patch(),))
     if (meant := recall.together(states, parsed)) is not None:
         return meant
     if len(parsed.patches) == 1 and (parts := recall.half_changed(state.requests, parsed)):
@@ -367,6 +380,7 @@ def in_context(history: History, state: State, parsed: ParsedTurn, trained: Trai
         patches = two
     patches = recall.nearly_named(state.requests, patches, parsed)
     patches, note = recall.own_area(history.states[: history.at + 1], patches, parsed), []
+    patches = recall.there(state.requests, history.about_area, patches, parsed)
     if (same := recall.same_site(state.requests, patches, parsed)) is not None:
         patches, note = same, ["Left and right are not told apart."]
     return parsed.model_copy(update={"patches": patches}), note
@@ -652,6 +666,8 @@ def selected(state: State, parsed: ParsedTurn, mode: str) -> tuple[tuple[Frame, 
     elif mode == "modify" and patch.excluded and not any(getattr(patch, slot) for slot in VALUE_SLOTS):
         hits = [all(getattr(r, s) not in values for s, values in patch.excluded.items()) for r in state.requests]
         rest = patch.without({"excluded"})
+    elif mode == "modify" and patch.model_fields_set == {"tone"} and not any(frame.tone for frame in state.frames) and not _ONES.search(parsed.text.lower()):
+        return None  # "only on fair skin" after tones that nobody asked for: as many, on that
     elif mode == "modify" and parsed.selects:
         hits, rest = pointing(state, patch, VALUE_SLOTS)
     else:
@@ -814,6 +830,10 @@ _CHILD = re.compile(
     r"|(?:\d|1[0-7])[ -]?(?:y|yo|yrs?|years?|months?|weeks?|days?)(?:[ -]old)?)\b",
     re.I,
 )
+
+
+_LOOKS = re.compile(r"\b(?:what|how) (?:does|do|would|will) (?:it|this|that|they|these) look\b")
+_ONES = re.compile(r"\b(?:ones?|images?|pictures?|photos?|pics?)\b")
 
 
 def lacking(frames: Sequence[Frame], slot: str) -> tuple[Frame, ...]:

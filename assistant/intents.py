@@ -309,10 +309,13 @@ def _why_so(s: Sentence) -> bool:
 
 
 def _which_ones(s: Sentence) -> bool:
-    """ "and which body parts?", "tones?": nothing but a slot and a question."""
+    """ "and which body parts?", "tones?", "which tones and sites can you do": nothing but a slot and a question."""
     rest = [i for i in s.items if i.label not in _EMPTY]
-    asked = s.items[-1].said == "?" or any(i.said in ("which", "what") for i in rest)
-    return asked and any(i.label == "slot_noun" for i in rest) and all(i.label == "slot_noun" or i.said in ("which", "what", "about") for i in rest)
+    asked = s.items[-1].said == "?" or any(i.said in ("which", "what") for i in s.items)
+    offered = rest[-1:] and rest[-1].said in ("can you do", "do you have", "have you got")
+    nouns = ("slot_noun", "scale") if offered else ("slot_noun",)
+    rest = rest[:-1] if offered else rest
+    return asked and any(i.label == "slot_noun" for i in rest) and all(i.label in nouns or i.said in ("which", "what", "about") for i in rest)
 
 
 def _topic(cues: list[Item]) -> str:

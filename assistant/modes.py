@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from assistant.items import Item, label_at, said_at
 from assistant.sentence import Sentence
 from assistant.vocabulary import SLOTS, words
@@ -87,8 +89,12 @@ def open_changes(s: Sentence) -> list[str]:
 
 
 def steps(items: list[Item]) -> int:
-    """How far an undo goes back: "undo twice", "undo, undo"."""
-    return sum(int(i.id or 1) for i in items if i.label == "undo") or 1
+    """How far an undo goes back: "undo twice", "undo, undo"; "never mind, undo that" is one step in two phrasings."""
+    by_words = Counter()
+    for item in items:
+        if item.label == "undo":
+            by_words[item.said] += int(item.id or 1)
+    return max(by_words.values(), default=1)
 
 
 def edits(s: Sentence) -> bool:

@@ -23,9 +23,10 @@ _FIRST_ONE = re.compile(r"\bback to the (first|original)(?: (?:one|image|picture
 _ORDER = re.compile(r"\bthe other way (?:a)?round\b|\b(?:swap|switch|reverse|flip|exchange) (?:them|these|those|both|it|the order|the two|the images|the pictures|round|around)\b|^\W*swap\W*$")
 _SLOTS = re.compile(r"\b(?:swap|switch|exchange|interchange) (?:the |their )?(tones|skin tones|skin|skins|colours|colors|sites|areas|places|locations|body sites|body parts|conditions|rashes|diseases)\b")
 _SLOT_OF = {"t": "tone", "s": "tone", "c": "tone", "r": "rash", "d": "rash", "a": "area", "p": "area", "l": "area", "b": "area"}
-_HALVES = re.compile(r"\bhalf\b.*\bhalf\b|\bhalf\b.*\b(?:the )?(?:other half|rest|others)\b|\b50 ?[/:-] ?50\b|\bfifty[ -]fifty\b")
+_HALVES = re.compile(r"\b(?:split|divided?|shared?|distributed?|spread)\b.*\b(?:evenly|equally|between|among|amongst)\b|\b(?:evenly|equally) (?:split|divided|shared|distributed|spread)\b|\bhalf\b.*\bhalf\b|\bhalf\b.*\b(?:the )?(?:other half|rest|others)\b|\b50 ?[/:-] ?50\b|\bfifty[ -]fifty\b")
 _HALF = re.compile(r"\bhalf(?: of)? (?:them|these|those|the (?:images|pictures|photos))\b")
 _LIST = re.compile(r"\b(?:all|each|every one|every single one) of (?:them|these|those)\b|\bthem all\b")
+_SHOW = re.compile(r"^(?:(?:ok|okay|yes|yeah|and|so|then|please|now|great|go on|can you|could you) ?,? ?)*(?:show|draw) (?:me|us)(?: (?:then|please|now|one))*\W*$")
 _OTHER_SIDE = re.compile(r"(?:\bthe|^(?:and |on |now )*(?:the )?) ?other (?:\w+)\b|\bthe (?:left|right) one\b")
 
 
@@ -154,6 +155,28 @@ def short_name(states: Sequence, parsed: ParsedTurn) -> ParsedTurn:
     return parsed.model_copy(update={"patches": (parsed.patches[0].model_copy(update={"rash": (meant,)}),)})
 
 
+def whole_set(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
+    """ "now all of them on black skin" after one of three was picked: the three."""
+    shown = drawn(states)
+    if len(shown) < 2 or parsed.targets or not _LIST.search(parsed.text.lower()) or any(patch.rash for patch in parsed.patches):
+        return None
+    now, before = list(images(shown[-1].requests)), list(images(shown[-2].requests))
+    if len(now) != 1 or len(before) < 2 or now[0].seed not in {request.seed for request in before}:
+        return None
+    return tuple(map(frame, shown[-2].requests))
+
+
+_THERE = re.compile(r"(?<!hi )(?<!hello )(?<!hey )(?<!over )\bthere(?= (?:too|as well|instead|please|now|look)\b|\W*$|,)")
+
+
+def there(requests: Sequence[ImageRequest], about_area: Sequence[str], patches: Sequence[Patch], parsed: ParsedTurn) -> tuple[Patch, ...]:
+    """ "show what scabies would look like there": the site spoken of, be it drawn or only named in a question."""
+    areas = tuple(about_area) or tuple(dict.fromkeys(request.area for request in requests))
+    if not areas or any(patch.mentions("area") for patch in patches) or not any(patch.rash for patch in patches) or not _THERE.search(parsed.text.lower()):
+        return tuple(patches)
+    return tuple(patch.model_copy(update={"area": areas}) for patch in patches)
+
+
 def halves(parsed: ParsedTurn) -> bool:
     """ "half on black, half on fair", "50/50": what is there is shared out."""
     return bool(_HALVES.search(parsed.text.lower()))
@@ -166,6 +189,11 @@ def half_changed(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[
         return None
     middle = len(shown) // 2
     return tuple(map(frame, shown[:middle])), tuple(map(frame, shown[middle:]))
+
+
+def bare_show(parsed: ParsedTurn) -> bool:
+    """ "show me": whatever was spoken of."""
+    return parsed.intent == "off_topic" and _SHOW.search(parsed.text.lower()) is not None
 
 
 def every_listed(slot: str, patches: Sequence[Patch], parsed: ParsedTurn, trained: Trained | None) -> tuple[Patch, ...] | None:
