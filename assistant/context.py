@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from assistant.items import FILLER, Item, id_at, label_at, next_index, prev_index, said_at, sentence_end
 from assistant.notes import notes
 from assistant.typos import is_english
@@ -175,9 +177,35 @@ def copies(items: list[Item]) -> None:
             item.become("copy")
 
 
+def _comparative(items: list[Item], k: int) -> bool:
+    """ "nastier", "more dramatic", "less angry": a step of severity, unless it describes what is drawn anew."""
+    item, before = items[k], said_at(items, k - 1)
+    graded = _graded()
+    if item.label == "word" and item.said.endswith("er"):
+        stems = (item.said[:-3] + "y" if item.said.endswith("ier") else "", item.said[:-2], item.said[:-1])
+        value = next((graded[stem] for stem in stems if stem in graded), None)
+        if value is not None:
+            item.become("worse", "-1" if value == "mild" else "1")
+            return True
+        return False
+    if item.label != "severity_with_rash" or before not in ("more", "less") or label_at(items, k + 1) in ("rash", "image", "lesion", "generic_rash"):
+        return False
+    item.become("worse", "1" if (before == "more") == (item.id != "mild") else "-1")
+    items[k - 1].drop()
+    return True
+
+
+@lru_cache(maxsize=1)
+def _graded() -> dict[str, str]:
+    """Adjectives of a rash and the severity that they say ("nasty": severe)."""
+    return {p.text: p.id for p in vocabulary().phrases if p.label == "severity_with_rash"}
+
+
 def weak_values(items: list[Item]) -> None:
     """Words that are a value only in company: "white" beside "skin", "Irish" beside a person."""
     for k, item in enumerate(items):
+        if _comparative(items, k):
+            continue
         if said_at(items, k + 1) == "free":
             item.become("word")  # "keloid-free"
         elif item.label == "tone_people":

@@ -91,6 +91,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "adverb", ""  # "the two", "those three images": drawn before
     if noun == "image":
         return "count", ""
+    if items[k].said == "one" and label_at(items, k + 1) == "size" and said_at(items, k + 2) == "one" and any(i.label == "rash" and i.said in _ONE for i in items[:k]):
+        return "number_of_lesions", "single"  # "verruca on the sole, one big one"
     if items[k].number == 1 and noun == "rash" and items[at].said in _ONE and any(i.said in ("only", "just") for i in items):
         return "number_of_lesions", "single"  # "one big wart only"
     if noun == "lesion" or (noun in _RASHES and _in_one_image(items, k)):

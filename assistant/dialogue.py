@@ -316,6 +316,8 @@ def requested(
     draws = state.draws + any(frame.seed is None for frame in frames)
     frames = tuple(frame.change(seed=fresh) if frame.seed is None else frame for frame in frames)
     requests, assumed = complete(frames, trained, limit)
+    if parsed.plural:  # nobody asked for three
+        assumed = [assumption for assumption in assumed if assumption.slot != "count"]
     assumed = [*carried, *assumed]
     after = State(
         frames=frames,
@@ -332,6 +334,9 @@ def requested(
             asked = parsed.model_copy(update={"intent": "question", "topic": "appearance"})
             return history.push(after), answers.answer(asked, requests, history.about, trained)[0]
         return history.push(after), again(state, parsed, extra, trained)
+    if parsed.topic:  # "what causes vitiligo, and show it on a hand": the question has its answer too
+        question = parsed.model_copy(update={"intent": "question"})
+        extra.append("\n\n" + answers.answer(question, requests, history.about, trained)[0].reply)
     news = [assumption for assumption in assumed if assumption not in state.assumed]
     return history.push(after), Turn(
         act="generate",
@@ -761,6 +766,9 @@ def drawn_tones(frame: Frame) -> tuple[str, ...]:
 def unseen(frames: Sequence[Frame], shown: Sequence[Frame]) -> tuple[Frame, ...]:
     """``frames`` from seeds that go on where those of ``shown`` end ("another two")."""
     ends = [(frame.seed + (frame.count or 1)) % 2**32 for frame in shown]
+    if len(ends) == len(frames) and set(ends) & {frame.seed for frame in shown}:  # single images in a row: beyond the last
+        by = max(ends) - min(frame.seed for frame in shown)
+        ends = [(frame.seed + by) % 2**32 for frame in shown]
     if len(ends) != len(frames):
         ends = [max(ends)] * len(frames)
     return tuple(frame.change(seed=end) for frame, end in zip(frames, ends, strict=True))

@@ -241,7 +241,7 @@ def typical_site(rash: str, area: str, frame: Frame) -> Assumption:
 def spread_tone(tones: Collection[str]) -> Assumption:
     why = "no skin tone was named; any one was taken"
     if len(tones) > 1:
-        why = "no skin tone was named; the images are spread over the tones"
+        why = "no single skin tone was named; the images are spread over the tones"
     return Assumption(slot="tone", value=", ".join(tones), why=why)
 
 

@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from assistant import modes
-from assistant.items import Item, label_at, next_index, said_at, sentence_end
+from assistant.items import Item, id_at, label_at, next_index, said_at, sentence_end
 from assistant.sentence import Sentence
 from assistant.typos import is_english
 from assistant.vocabulary import words
@@ -35,6 +35,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return simple, None
     if any(i.label == "reset" and i.said != "clear" for i in s.items) and not s.named:
         return "reset", None
+    if (own := _of_oneself(s)) is not None:
+        return "diagnosis", own
     ill = diagnosis(s)
     if (any(i.label == "person" and not _is_told_of(s.items, k) for k, i in enumerate(s.items)) or named_person(s.items)) and (s.asks or (s.valued and ill is None)):
         return "person", None
@@ -49,7 +51,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     if any(i.label == "help" and ("train" in i.said or i.said.endswith(("real", "genuine", "patients", "people"))) for i in s.items):
         return "help", None  # "how many images in your training set are on black skin?"
     if _is_about_images(s):
-        return ("off_topic" if _asks_for_something_else(s) else "request"), None
+        return ("off_topic", None) if _asks_for_something_else(s) else ("request", _asked_before(s))
     if "help" in s.labels and not (s.asks and len(s.of("word")) > 1):
         return "help", None
     if person_words(s):
@@ -228,6 +230,12 @@ def diagnosis(s: Sentence) -> str | None:
     return "identify" if cue.id == "have" else cue.id
 
 
+def _of_oneself(s: Sentence) -> str | None:
+    """ "is the one on my own shoulder a melanoma?": asked of one's own skin."""
+    opening = next((i.said for i in s.items if i.label not in ("conj", "social", "interjection")), "")
+    return "identify" if opening in ("is", "are", "could", "might") and not s.asks and any(i.said in ("my own", "myself", "on me") for i in s.items) else None
+
+
 def _is_done(items: list[Item], k: int) -> bool:
     """Whether a verb of drawing or changing follows "could it be" ("could it be drawn on darker skin?")."""
     return label_at(items, k + 1) in ("request", "modify", "darker", "worse") or said_at(items, k + 1) in words("drawn_how")
@@ -268,6 +276,8 @@ def question(s: Sentence) -> str | None:
     if not cues or (s.asks and s.items.index(cues[0]) > s.index("request")):
         return "vocabulary" if any(c.id == "vocabulary" for c in cues) and "rash" not in s.labels else None
     at = s.items.index(cues[0])
+    if _then_asked_for(s, at):
+        return None
     if s.asks and any(i.label == "conj" and i.id == "stop" for i in s.items[at : s.index("request")]):
         return None  # "what does it look like? show two pictures"
     if not s.asks and cues[0].said in ("is", "are") and s.has("modify", "same") and "rash" in s.labels:
@@ -279,7 +289,8 @@ def question(s: Sentence) -> str | None:
     if cues[0].said.startswith("why") and s.has("modify", "pronoun"):
         return _topic(cues)  # "why does it stand out more there?"
     changes = {"darker", "worse", "add", "size", "severity", "times", *(["modify"] if s.named or "count" in s.labels else [])}
-    if cues[0].said in ("can", "could", "will", "would") and said_at(s.items, at + 1) in ("you", "we", "i") and s.labels & changes:
+    actor = said_at(s.items, at + 1) in ("you", "we", "i") or id_at(s.items, at + 1) == "pronoun"
+    if cues[0].said in ("can", "could", "will", "would") and actor and s.labels & changes:
         return None  # "can you make it more severe?"
     if {"rash", "area", "tone"} <= s.labels and _topic(cues) == "appearance" and any("look" in c.said for c in cues):
         return None  # "what does ringworm look like on the arm of someone with brown skin?"
@@ -299,6 +310,22 @@ def question(s: Sentence) -> str | None:
     if topic in ("save", "use", "limit", "size", "seeds", "model", "feeling") and s.items[-1].said != "?" and any(p.rash and (p.area or p.tone) for p in s.patches):
         return None  # "I will print it as a relief, so please a wart on the thumb"
     return topic if topic in ("size", "seeds", "model", "limit", "use", "save", "vocabulary", "choice", "name", "drawn") or s.valued or _has_subject(s, cues, topic) else None
+
+
+def _then_asked_for(s: Sentence, at: int) -> bool:
+    """ "what causes vitiligo and can you show it on a brown hand": after a question, a request with a place, a tone or a count."""
+    k = next((k for k in range(at + 1, len(s.items)) if s.items[k].label == "request"), None)
+    if k is None or "rash" not in s.labels:
+        return False
+    joined = any(i.label == "conj" for i in s.items[at + 1 : k])
+    told = {i.label for i in s.items[k:] if not i.negated}
+    return joined and bool(told & {"area", "tone", "count", "image"}) and s.items[k].said.split()[0] in words("shows")
+
+
+def _asked_before(s: Sentence) -> str | None:
+    """The topic of a question that a request follows."""
+    at = next((k for k, i in enumerate(s.items) if i.label == "question" and i.said not in _AUXILIARIES), None)
+    return _topic([s.items[at]]) if at is not None and _then_asked_for(s, at) else None
 
 
 def _why_so(s: Sentence) -> bool:
@@ -341,7 +368,9 @@ def _has_subject(s: Sentence, cues: list[Item], topic: str) -> bool:
 
 
 def _is_order(items: list[Item], k: int) -> bool:
-    """ "do the third again" tells, "do people get it?" asks."""
+    """ "do the third again", "do eczema then" tell, "do people get it?" asks."""
+    if items[k].said == "do" and label_at(items, k + 1) == "rash" and items[-1].said != "?" and (label_at(items, k + 2) in ("", "conj", "modify") or said_at(items, k + 2) in ("please", "pls")):
+        return True
     return items[k].said == "do" and label_at(items, k + 1) not in ("people", "rash") and said_at(items, k + 1) not in ("you", "i", "we", "they")
 
 

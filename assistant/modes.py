@@ -27,6 +27,8 @@ def mode(s: Sentence) -> str:
         return "modify"
     if not rash:
         return "new" if s.asks and "generic_rash" in s.labels and "modify" not in s.labels else "modify"
+    if rash and rest and any(i.said in words("next_one") for i in s.items):
+        return "new"  # "ok next topic, impetigo on the chin, olive skin"
     if s.has("modify", "now") or label_at(s.items, 0) == "conj":
         return "new" if s.asks else "modify"
     if any(p.excluded.get("rash") for p in s.patches):

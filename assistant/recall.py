@@ -105,16 +105,16 @@ def swapped(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame
     return tuple(frame(request) for request in reversed(requests)) if _ORDER.search(text) else None
 
 
-_TOGETHER = re.compile(r"\b(?:all|the) (two|three|four|five|2|3|4|5)\b.*\b(?:next to each other|side by side|together|in one row|at once)\b")
+_TOGETHER = re.compile(r"\b(?:(?:all|the) (two|three|four|five|2|3|4|5)|both|the pair|them|these|those|they)\b.*\b(?:(?:next to|beside) (?:each other|one another)|side by side|together|in one row|at once)\b|\bcompare (?:them|these|those|both|the two)\W*$|\bshow (?:me |us )?(?:both|the two)(?: of (?:them|these|those))?\W*$")
 _HOW_MANY = {"two": 2, "three": 3, "four": 4, "five": 5}
 
 
 def together(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
-    """ "now all three next to each other" after three answers of one image each."""
+    """ "now all three next to each other" after three answers of one image each; "put them side by side" after two."""
     found = _TOGETHER.search(parsed.text.lower())
     if not found or any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
         return None
-    wanted = _HOW_MANY.get(found[1]) or int(found[1])
+    wanted = _HOW_MANY.get(found[1]) or int(found[1] or 2)
     seen = list(dict.fromkeys(request for state in drawn(states) for request in state.requests))[-wanted:]
     now = [request for state in drawn(states)[-1:] for request in state.requests]
     return tuple(map(frame, seen)) if len(seen) == wanted and len(now) < wanted else None

@@ -128,7 +128,7 @@ class ParsedTurn(BaseModel):
     #: "which:SLOT" where something is to be changed and not said into what ("change the tone"; "which:" for "change it"),
     #: "direction" for "another shade".
     problems: tuple[str, ...] = ()
-    #: For a question: "appearance", "site", "cause", "contagion", "feeling" (what someone who has it feels), "difference", "definition", "vocabulary", "name", "resembles" (what it is mistaken for), "size", "seeds", "model" (of images and what draws them), "limit", "save" (how to keep images), "use" (what may be done with them), "choice" (why it was drawn so), "drawn" (what was drawn) or "person_have" (who
+    #: For a question, or one that a request follows: "appearance", "site", "cause", "contagion", "feeling" (what someone who has it feels), "difference", "definition", "vocabulary", "name", "resembles" (what it is mistaken for), "size", "seeds", "model" (of images and what draws them), "limit", "save" (how to keep images), "use" (what may be done with them), "choice" (why it was drawn so), "drawn" (what was drawn) or "person_have" (who
     #: gets it, how common); for social: "greeting", "thanks", "bye", "praise", "yes", "no", "sorry"; for diagnosis: "identify" or "treatment"; for off_topic "unclear" where it may have been meant as a request, "fixed" for camera, light and style, "feature" for a sign to be left out.
     topic: str | None = None
 
