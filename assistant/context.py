@@ -29,8 +29,9 @@ def repeated(items: list[Item]) -> None:
     """ "urticaria with large wheals": a word that is a condition's own, beside the condition, is about its lesions."""
     for k, item in enumerate(items):
         before = prev_index(items, k, ("size", "severity", "number", "descriptor", "word", "tone"))
-        if item.label == "rash" and said_at(items, before) in ("with", "having", "showing") and any(i.label == "rash" and i.id == item.id for i in items[:k]):
-            item.become("lesion", "many")
+        again = item.label == "rash" and any(i.label == "rash" and i.id == item.id and i.said not in words("own_lesions") for i in items[:k])
+        if again and (said_at(items, before) in ("with", "having", "showing") or (item.said in words("own_lesions") and label_at(items, before) == "request")):
+            item.become("lesion", "many")  # "a class on urticaria, show large wheals on the chest"
 
 
 def not_places(items: list[Item]) -> None:
@@ -206,6 +207,10 @@ def weak_values(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if _comparative(items, k):
             continue
+        if item.label in ("severity", "severity_with_rash") and said_at(items, k + 1) in words("felt") and label_at(items, k + 2) not in ("rash", "generic_rash", "lesion"):
+            items[k + 1].text = f"{item.text} {items[k + 1].text}"  # "severe itching" is seen by nobody
+            item.drop()
+            continue
         if said_at(items, k + 1) == "free":
             item.become("word")  # "keloid-free"
         elif item.label == "tone_people":
@@ -215,8 +220,9 @@ def weak_values(items: list[Item]) -> None:
             item.hint = label_at(items, k + 1) == "people" and not said_at(items, k + 1).startswith("skinned")
         elif item.label == "tone_with_skin":
             told = _beside(items, k, ("skin", "people"), ("tone", "tone_people", "tone_with_skin")) or _alone(items, k)
-            ends = label_at(items, k + 1) in ("", "conj") and said_at(items, k - 1) == "on"
-            told = told or (ends and any(i.label in ("skin", "tone") for i in items[:k]))  # "black skin, and the same on white"
+            ends = (label_at(items, k + 1) in ("", "conj", "number") or said_at(items, k + 1) == "one") and said_at(items, k - 1) == "on"
+            told = told or (ends and any(i.label in ("skin", "tone") for i in items))  # "black skin, and the same on white"
+            told = told or _after_age(items, k)
             item.label = "tone" if told else "word"
         elif item.label == "severity_with_rash":
             told = _beside(items, k, ("rash", "generic_rash", "lesion"), ("severity", "descriptor"))
@@ -225,6 +231,13 @@ def weak_values(items: list[Item]) -> None:
             ones = said_at(items, k + 1) in ("one", "ones")  # "zits on the back, bad ones"
             told = told or ((bool(strong) or ones) and any(i.label == "rash" for i in items))
             item.label = "severity" if told else "word"
+
+
+def _after_age(items: list[Item], k: int) -> bool:
+    """ "67M white.", "a 45 yo F, white": said of the patient."""
+    j = prev_index(items, k, ("conj",))
+    j = prev_index(items, j) if j is not None and items[j].text in ("M", "F", "m", "f") else j
+    return label_at(items, k + 1) in ("", "conj") and j is not None and items[j].label == "unit" and label_at(items, j - 1) in ("number", "figure")
 
 
 def _alone(items: list[Item], k: int) -> bool:
@@ -270,6 +283,13 @@ def ambiguous(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if item.label == "image" and item.said in words("image_verb") and _is_verb(items, k):
             item.become("request")
+        elif _goes_back(items, k):
+            steps = next(i for i in items[k + 1 :] if i.number is not None)
+            item.become("undo", str(int(steps.number)))
+            for after in items[k + 1 : items.index(steps) + 2]:
+                after.drop()
+        elif item.label == "outside_rash" and item.said in words("also_lesions") and _of_a_rash(items, k):
+            item.become("lesion", "many")
         elif item.label == "reset" and item.said == "clear" and said_at(items, k - 1) in ("more", "not", "so", "as", "too"):
             item.drop()  # "make it more clear"
             items[k - 1].drop()
@@ -297,6 +317,23 @@ def _is_verb(items: list[Item], k: int) -> bool:
     """ "could you render hives", "picture eczema", and not "render of hives"."""
     asked = k == 0 or said_at(items, k - 1) in ("you", "please", "to", "and", "pls", "can", "could")
     return asked and label_at(items, k + 1) not in ("", "word", "number", "adverb")
+
+
+def _goes_back(items: list[Item], k: int) -> bool:
+    """ "go back one", "back two steps": and nothing after that."""
+    item = items[k]
+    back = item.said == "back" if item.label == "area" else item.label == "undo" and item.said == "go back"
+    number = items[k + 1] if k + 1 < len(items) and items[k + 1].label == "number" else None
+    if not back or number is None or number.number is None or number.number != int(number.number) or not 0 < number.number < 20:
+        return False
+    end = k + 3 if said_at(items, k + 2) in ("step", "steps", "image", "images", "change", "changes", "more") else k + 2
+    return label_at(items, end) in ("", "conj", "social") and (item.label == "undo" or end == k + 3 or not any(i.is_value for i in items[:k]))
+
+
+def _of_a_rash(items: list[Item], k: int) -> bool:
+    """ "with bigger blisters", "chickenpox with more blisters": of the condition that is drawn."""
+    graded = label_at(items, k - 1) in ("size", "bigger", "number", "quantity", "add", "word", "severity", "severity_with_rash") and said_at(items, k - 1) not in ("draw", "a")
+    return any(i.label == "rash" for i in items[:k]) or (graded and said_at(items, 0) in ("with", "make", "now", "and", "but", "same", "more", "bigger", "larger", "smaller", "fewer", "have"))
 
 
 def _is_return(items: list[Item], k: int) -> bool:
@@ -384,6 +421,9 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
     skip = ("adverb", "each", "number", "unit", "tone_with_skin", "word") if item.id == "all" else ("adverb", "each")
     j = next_index(items, k, skip)
     slot = "tone" if label_at(items, j) == "skin" else _slot_of(items, j)
+    if item.id == "all" and label_at(items, j) == "count" and (named := _slot_of(items, j + 1)) and items[j].number == len(v.names(named)):
+        items[j].drop()  # "all twenty conditions"
+        j, slot = j + 1, named
     if slot is None:
         return
     if items[j].label == "generic_rash" and items[j].id == "one" and item.said.split()[0] == "the":

@@ -180,6 +180,8 @@ def _is_digit(items: list[Item], k: int) -> bool:
 def _is_pronoun(items: list[Item], k: int) -> bool:
     """ "one" that stands for an image ("the black one", "this one")."""
     before = ("tone", "severity", "size", "ordinal", "area", "each")
+    if said_at(items, k - 2) in ("on", "in") and said_at(items, k + 1) in ("on", "in"):
+        return False  # "one on white one on black"
     return items[k].said == "one" and (
         label_at(items, k - 1) in before or said_at(items, k - 1) in ("this", "that", "the", "which", "same") or said_at(items, k - 2) == "the"
     )

@@ -334,7 +334,7 @@ def requested(
             asked = parsed.model_copy(update={"intent": "question", "topic": "appearance"})
             return history.push(after), answers.answer(asked, requests, history.about, trained)[0]
         return history.push(after), again(state, parsed, extra, trained)
-    if parsed.topic:  # "what causes vitiligo, and show it on a hand": the question has its answer too
+    if parsed.intent == "request" and parsed.topic:  # "what causes vitiligo, and show it on a hand": the question has its answer too
         question = parsed.model_copy(update={"intent": "question"})
         extra.append("\n\n" + answers.answer(question, requests, history.about, trained)[0].reply)
     news = [assumption for assumption in assumed if assumption not in state.assumed]
@@ -388,6 +388,8 @@ def in_context(history: History, state: State, parsed: ParsedTurn, trained: Trai
     patches = recall.there(state.requests, history.about_area, patches, parsed)
     if (same := recall.same_site(state.requests, patches, parsed)) is not None:
         patches, note = same, ["Left and right are not told apart."]
+    if (step := recall.further(history.states[: history.at + 1], parsed)) is not None:
+        return parsed.model_copy(update={"patches": (step,), "mode": "modify"}), note
     return parsed.model_copy(update={"patches": patches}), note
 
 

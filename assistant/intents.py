@@ -31,11 +31,13 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "empty", None
     if _asks_whether_real(s):
         return "help", None
+    if [i.said.split()[0] for i in s.items if i.label not in (*_EMPTY, "social")] == ["put"] and s.items[-1].said.endswith(("back", ".", "!", "please")) and any(i.said.endswith(" back") for i in s.items):
+        return "undo", None  # "put it back"
     if not s.asks and (simple := _command(s.items)):
         return simple, None
     if any(i.label == "reset" and i.said != "clear" for i in s.items) and not s.named:
         return "reset", None
-    if (own := _of_oneself(s)) is not None:
+    if (own := _of_oneself(s) or _what_comes(s)) is not None:
         return "diagnosis", own
     ill = diagnosis(s)
     if (any(i.label == "person" and not _is_told_of(s.items, k) for k, i in enumerate(s.items)) or named_person(s.items)) and (s.asks or (s.valued and ill is None)):
@@ -230,6 +232,13 @@ def diagnosis(s: Sentence) -> str | None:
     return "identify" if cue.id == "have" else cue.id
 
 
+def _what_comes(s: Sentence) -> str | None:
+    """ "is it going to scar?", "will it leave a mark?": how it ends, of a word that is no condition to draw."""
+    opening = next((i.said for i in s.items if i.label not in ("conj", "social", "interjection")), "")
+    strange = any(i.label.startswith("outside_") for i in s.items)
+    return "identify" if opening in ("is", "will", "does", "can", "could") and s.has("modify", "pronoun") and strange and not (s.named or s.asks) else None
+
+
 def _of_oneself(s: Sentence) -> str | None:
     """ "is the one on my own shoulder a melanoma?": asked of one's own skin."""
     opening = next((i.said for i in s.items if i.label not in ("conj", "social", "interjection")), "")
@@ -340,9 +349,9 @@ def _which_ones(s: Sentence) -> bool:
     rest = [i for i in s.items if i.label not in _EMPTY]
     asked = s.items[-1].said == "?" or any(i.said in ("which", "what") for i in s.items)
     offered = rest[-1:] and rest[-1].said in ("can you do", "do you have", "have you got")
-    nouns = ("slot_noun", "scale") if offered else ("slot_noun",)
     rest = rest[:-1] if offered else rest
-    return asked and any(i.label == "slot_noun" for i in rest) and all(i.label in nouns or i.said in ("which", "what", "about") for i in rest)
+    named = [i for i in rest if i.label == "slot_noun" or (i.label == "scale" and i.said.endswith(("tones", "types", "colours", "colors")))]
+    return asked and bool(named) and all(i in named or i.said in ("which", "what", "about") for i in rest)
 
 
 def _topic(cues: list[Item]) -> str:
@@ -369,8 +378,11 @@ def _has_subject(s: Sentence, cues: list[Item], topic: str) -> bool:
 
 def _is_order(items: list[Item], k: int) -> bool:
     """ "do the third again", "do eczema then" tell, "do people get it?" asks."""
-    if items[k].said == "do" and label_at(items, k + 1) == "rash" and items[-1].said != "?" and (label_at(items, k + 2) in ("", "conj", "modify") or said_at(items, k + 2) in ("please", "pls")):
-        return True
+    if items[k].said == "do" and label_at(items, k + 1) == "rash" and items[-1].said != "?":
+        told = {i.label for i in items}
+        ends = label_at(items, k + 2) in ("", "conj", "modify") or said_at(items, k + 2) in ("please", "pls")
+        if ends or told & {"count", "image"} or {"area", "tone"} <= told:
+            return True
     return items[k].said == "do" and label_at(items, k + 1) not in ("people", "rash") and said_at(items, k + 1) not in ("you", "i", "we", "they")
 
 

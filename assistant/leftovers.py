@@ -86,9 +86,12 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
             time_left = item.said == "left" and label_at(items, k - 2) == "figure"  # "15 minutes left"
             agreed = item.said == "right" and k == 0 and said_at(items, 1) == ","  # "Right, …"
             of_person = item.id == "person" and label_at(items, k + 1) == "people" and item.said in ("older", "younger")
+            of_person = of_person and items[k + 1].said.split()[-1] in words("kind_of_person")  # which says it itself
             without = f"{items[k - 1].text} " if (k and items[k - 1].said == "without") or (k > 1 and items[k - 1].said == "no") else ""
             of_picture = item.id == "person" and label_at(items, k + 1) == "image"  # "our old photo"
             out += [] if time_left or agreed or of_person or of_picture else [without + item.text]
+        elif item.said == "body" and said_at(items, k - 1) in ("and", "&") and label_at(items, k - 2) == "area":
+            out.append(item.text)  # "all over the face and body"
         elif item.label == "figure" and said_at(items, k + 1).endswith(tuple(words("age"))):
             out.append(f"{item.text} {items[k + 1].text}")
         elif item.label == "people" and (noun := item.text.split()[-1]).lower() in words("kind_of_person"):

@@ -101,7 +101,7 @@ def steps(items: list[Item]) -> int:
 
 def edits(s: Sentence) -> bool:
     """ "make the acne severe", "the tinea should be mild", "and the fair ones mild"; "keep" and "leave" alone change nothing."""
-    passive = ("keep", "leave", "use", "try", "go with", "go for")
+    passive = ("keep", "leave", "use", "try", "go with", "go for", "actually", "wait", "oops", "hang on", "hold on")
     also = label_at(s.items, 0) == "conj" and any(_that_one(s.items, k) for k, i in enumerate(s.items) if i.is_value and i.label != "rash")
     return also or any(i.label == "modify" and i.id == "change" and i.said not in passive for i in s.items)
 

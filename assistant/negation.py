@@ -159,7 +159,7 @@ def _replaced(items: list[Item], k: int) -> None:
     stop = sentence_end(items, k + 1)
     if hinge is None or hinge > stop:
         return
-    after = {i.label for i in items[hinge + 1 : stop] if i.is_value}
+    after = {i.label.removeprefix("outside_") for i in items[hinge + 1 : stop]}  # "swap scalp for eyebrows", too
     for item in items[k + 1 : hinge]:
         if item.is_value and item.label in after:
             item.negated = True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from assistant.frames import Frame, Trained, images, known, total
+from assistant.frames import SEVERITY_UNSAID, Frame, Trained, images, known, total
 from assistant.schema import VALUE_SLOTS, ImageRequest, ParsedTurn, Patch
 from assistant.vocabulary import vocabulary
 
@@ -189,6 +189,27 @@ def half_changed(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[
         return None
     middle = len(shown) // 2
     return tuple(map(frame, shown[:middle])), tuple(map(frame, shown[middle:]))
+
+
+_FURTHER = re.compile(
+    r"^\W*(?:(?:and|now|ok|okay|no|make it|go|please|can it be|could it be)\W+)*"
+    r"(?:(?:even|still|yet|much|a lot) (?:more|further|stronger)|more so|(?:a (?:bit|little|tad|touch) )?further|more than that|(?:a (?:bit|little) )?more still)(?: please)?\W*$"
+)
+
+
+def further(states: Sequence, parsed: ParsedTurn) -> Patch | None:
+    """ "even more" after "more severe" or "darker": the step again that the last answer took."""
+    shown = drawn(states)
+    if len(shown) < 2 or not _FURTHER.search(parsed.text.lower()):
+        return None
+    for slot, step in (("severity", "severity_step"), ("tone", "tone_step")):
+        scale = vocabulary().names(slot)
+        now, before = ({getattr(request, slot) for request in state.requests} for state in (shown[-1], shown[-2]))
+        if now != before and len(now) == len(before) == 1 and None not in now:
+            unsaid = SEVERITY_UNSAID if slot == "severity" else ""
+            way = scale.index(now.pop()) - scale.index(before.pop() or unsaid)
+            return Patch(**{step: 1 if way > 0 else -1}) if way else None
+    return None
 
 
 def bare_show(parsed: ParsedTurn) -> bool:
