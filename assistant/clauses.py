@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from assistant.items import Item
+from assistant.items import Item, label_at
 from assistant.schema import Patch
 from assistant.vocabulary import SLOTS
 
@@ -64,7 +64,7 @@ def clauses(items: list[Item]) -> list[Clause]:
         elif item.is_value and item.negated:
             current.excluded.setdefault(slot, []).extend(item.values)
         elif item.is_value or slot == "count":
-            if item.hint and _explicit_tone_near(items, k):
+            if item.hint and explicit_tone_near(items, k):
                 continue
             if _starts_clause(current, slot, item, items, k):
                 out.append(current := Clause(each=False))
@@ -75,11 +75,11 @@ def clauses(items: list[Item]) -> list[Clause]:
     return [c for c in out if not c.empty or c is out[0]]
 
 
-def _explicit_tone_near(items: list[Item], k: int) -> bool:
+def explicit_tone_near(items: list[Item], k: int) -> bool:
     """Whether a tone of the skin itself is said in the same noun phrase as the word for people at ``k``."""
     for step in (-1, 1):
         j = k + step
-        while 0 <= j < len(items) and items[j].label != "conj":
+        while 0 <= j < len(items) and (items[j].label != "conj" or (step > 0 and items[j].text == "," and label_at(items, j + 1) == "tone")):
             if items[j].label == "tone" and not items[j].hint:
                 return True
             j += step

@@ -97,6 +97,9 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
         if item.label == "area" and not item.implied:
             _shared_part(items, k, v)
         others = [i.id for n, i in enumerate(items[k + 1 :], k + 1) if i.label == "area" and not _ruled_out(items, n)]
+        if item.said == "periungual" and others:
+            item.drop()  # "periungual warts on the thumb"
+            continue
         if one_rash and item.label == "area" and label_at(items, k + 1) == "rash" and others and all(item.id in wholes_of.get(o, ()) for o in others):
             item.drop()  # "hand eczema, both the palm and the back of the hand"
             continue
@@ -199,7 +202,7 @@ def _comparative(items: list[Item], k: int) -> bool:
 @lru_cache(maxsize=1)
 def _graded() -> dict[str, str]:
     """Adjectives of a rash and the severity that they say ("nasty": severe)."""
-    return {p.text: p.id for p in vocabulary().phrases if p.label == "severity_with_rash"}
+    return {p.text: p.id for p in vocabulary().phrases if p.label == "severity_with_rash"} | {"ugly": "severe"}
 
 
 def weak_values(items: list[Item]) -> None:

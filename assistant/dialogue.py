@@ -288,7 +288,8 @@ def requested(
                 else:
                     parsed, note = in_context(history, state, parsed, trained)
                     extra += note
-                    frames, carried = drafted(state, parsed, history.about, history.about_tone, keep_seed=seed is None)
+                    about = {"rash": history.about, "area": history.about_area if history.about else (), "tone": history.about_tone}
+                    frames, carried = drafted(state, parsed, about, keep_seed=seed is None)
             except NoFurther as end:
                 raise Ask(answers.end_of_scale(end.slot, end.value)) from None
         # "each" says something of a number only; without one a repeated request would not be the same
@@ -437,11 +438,11 @@ def again(state: State, parsed: ParsedTurn, extra: Sequence[str], trained: Train
 
 
 def drafted(
-    state: State, parsed: ParsedTurn, about: tuple[str, ...], about_tone: tuple[str, ...], keep_seed: bool
+    state: State, parsed: ParsedTurn, about: dict[str, tuple[str, ...]], keep_seed: bool
 ) -> tuple[tuple[Frame, ...], list[Assumption]]:
     """What was said, merged with what it follows up; frames of a new request have no seed yet.
 
-    ``about`` was asked about, on ``about_tone``: with nothing else to follow up, "show it on the face" means that.
+    ``about`` was asked about, slot by slot: with nothing else to follow up, "show it on the face" means that.
     ``keep_seed``: a request in full that differs from the last one in tone only keeps its seed.
     Also says which tone was carried over from the conversation. Raises :class:`Ask`.
     """
@@ -453,15 +454,15 @@ def drafted(
         state = state.model_copy(update={"frames": tuple(frame.change(tone=drawn_tones(frame)) for frame in state.frames)})
     if parsed.plural and mode == "modify" and state.frames and not state.pending and any(patch.model_fields_set - {"count"} for patch in patches):
         patches = tuple(patch.without({"count"}) for patch in patches)  # "severe cases": as many as there are
-    if mode == "compare" and len(about) > 1 and not any(patch.model_fields_set for patch in patches):
-        patches, mode = (Patch(rash=about),), "modify"  # "how does it differ from psoriasis?", "show both"
+    if mode == "compare" and len(about["rash"]) > 1 and not any(patch.model_fields_set for patch in patches):
+        patches, mode = (Patch(rash=about["rash"]),), "modify"  # "how does it differ from psoriasis?", "show both"
     if mode == "compare" and self_contained(patches):
         mode = "modify" if not named or joins_in(state, patches) else "new"
     compares_already = len({request.rash for request in state.requests}) > 1 or len({r.tone for r in state.requests}) > 1
     if mode == "compare" and not named and not parsed.keeps and compares_already:
         mode = "modify"  # "now compare on the elbow"
     steps = all(patch.model_fields_set <= STEPS for patch in patches) and any(patch.model_fields_set for patch in patches)
-    if steps and not (state.frames or state.pending or about or parsed.unknown):
+    if steps and not (state.frames or state.pending or about["rash"] or parsed.unknown):
         waiting, _ = afresh(state, patches, Frame())
         raise Ask("There is no image yet to change. Which condition would you like to see?", (), "rash", waiting)
     if parsed.dropped:
@@ -477,7 +478,7 @@ def drafted(
     elif state.frames and not (mode == "new" and named):
         bases = state.frames
     else:
-        frames, carried = afresh(state, patches, Frame() if named else Frame(rash=about, tone=about_tone))
+        frames, carried = afresh(state, patches, Frame() if named else Frame(**about))
         return same_seed_if_comparable(state, frames) if keep_seed else frames, carried
     if mode == "new":
         mode = "modify"

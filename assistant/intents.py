@@ -37,7 +37,9 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return simple, None
     if any(i.label == "reset" and i.said != "clear" for i in s.items) and not s.named:
         return "reset", None
-    if (own := _of_oneself(s) or _what_comes(s)) is not None:
+    if _which_it_was(s):
+        return "question", "drawn"
+    if (own := _of_oneself(s) or _what_comes(s) or ("identify" if _is_it_bad(s) else None)) is not None:
         return "diagnosis", own
     ill = diagnosis(s)
     if (any(i.label == "person" and not _is_told_of(s.items, k) for k, i in enumerate(s.items)) or named_person(s.items)) and (s.asks or (s.valued and ill is None)):
@@ -217,7 +219,7 @@ def diagnosis(s: Sentence) -> str | None:
     cues = [
         (k, i)
         for k, i in enumerate(s.items)
-        if i.label == "diagnosis" and not (i.said.startswith("if ") and label_at(s.items, k + 1) in ("negate", "idiom")) and (i.id != "have" or (not s.asks and _complains(s.items, k))) and not (i.said.endswith(" be") and _is_done(s.items, k))
+        if i.label == "diagnosis" and said_at(s.items, k + 1) not in ("how", "what", "why", "where") and not (i.said.startswith("if ") and label_at(s.items, k + 1) in ("negate", "idiom")) and (i.id != "have" or (not s.asks and _complains(s.items, k))) and not (i.said.endswith(" be") and _is_done(s.items, k))
     ]
     if not cues:
         return "identify" if not s.asks and _is_it(s.items) else None
@@ -243,6 +245,12 @@ def _of_oneself(s: Sentence) -> str | None:
     """ "is the one on my own shoulder a melanoma?": asked of one's own skin."""
     opening = next((i.said for i in s.items if i.label not in ("conj", "social", "interjection")), "")
     return "identify" if opening in ("is", "are", "could", "might") and not s.asks and any(i.said in ("my own", "myself", "on me") for i in s.items) else None
+
+
+def _is_it_bad(s: Sentence) -> bool:
+    """ "a mole on her shoulder, can you tell me if it's cancer?"."""
+    if_ = next((k for k, i in enumerate(s.items) if i.said in ("if", "whether") or i.said.startswith(("if it", "whether it"))), None)
+    return if_ is not None and any(i.said in words("bad_end") for i in s.items[if_ + 1 : if_ + 6])
 
 
 def _is_done(items: list[Item], k: int) -> bool:
@@ -352,6 +360,18 @@ def _which_ones(s: Sentence) -> bool:
     rest = rest[:-1] if offered else rest
     named = [i for i in rest if i.label == "slot_noun" or (i.label == "scale" and i.said.endswith(("tones", "types", "colours", "colors")))]
     return asked and bool(named) and all(i in named or i.said in ("which", "what", "about") for i in rest)
+
+
+def _which_it_was(s: Sentence) -> bool:
+    """ "which tones did you use?", "what skin tone is this?": of the images that are shown."""
+    k = next((k for k, i in enumerate(s.items) if i.said in ("which", "what")), None)
+    j = next_index(s.items, k) if k is not None else None
+    if j is None or s.valued or s.labels & {"rash", "outside_rash", "request"}:
+        return False
+    noun = s.items[j].label in ("slot_noun", "scale", "skin") and s.items[j].said != "skin"
+    noun = noun or (s.items[j].said == "skin" and label_at(s.items, j + 1) == "slot_noun")
+    rest = " ".join(i.said for i in s.items[j + 1 :])
+    return noun and re.fullmatch(r"(?:tones? )?(?:(?:did|have) (?:you|u|i|we) (?:use|used|pick|picked|choose|chosen|chose|draw|drawn|take|taken|get|got)|(?:is|are|was|were) (?:this|that|these|those|it|they|shown|used))(?: here| there)?[ ?.!]*", rest) is not None
 
 
 def _topic(cues: list[Item]) -> str:

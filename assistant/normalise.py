@@ -25,6 +25,7 @@ _URL = re.compile(r"\b(?:https?://|www\.)\S+")
 _MARKDOWN = re.compile(r"[*_~>]{1,}(?=\w)|(?<=\w)[*_~]{1,}|^\s*[#>*+-]+\s", re.M)
 _NUMERAL = r"(?:\d+|[ivIV]{1,3})"
 _RANGE = re.compile(rf"(?<![\w-])({_NUMERAL})\s*-\s*({_NUMERAL})(?![\w-])")
+_GLUED = re.compile(r"\b(fst|fitz|fitzpatrick|phototypes?|types?|monk|mst)(?=\d)", re.I)  # FST1-6
 _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
     (re.compile(r"\b\d{2,4} *x *\d{2,4}\b(?! images?\b)(?! ?[cm]m\b)(?: ?p(?:x|ixels?)\b)?"), " "),  # 512x512
@@ -90,6 +91,7 @@ def normalise(text: str) -> Clean:
     text = "".join(c if c.isprintable() or c in "\n\t" else ("" if unicodedata.category(c) == "Cf" else " ") for c in text)
     text = _MARKDOWN.sub(" ", text)
     text = _NAME.sub("they ", text)
+    text = _GLUED.sub(r"\1 ", text)
     text = _RANGE.sub(r"\1 - \2", text)
     for pattern, put in _SUBS:
         text = pattern.sub(put, text)

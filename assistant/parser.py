@@ -19,6 +19,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from assistant import intents, modes
 from assistant.background import set_background_aside
+from assistant.clauses import explicit_tone_near
 from assistant.clauses import patches as read_patches
 from assistant.context import (
     ambiguous,
@@ -162,7 +163,7 @@ class Parser:
             selects=request and modes.selects(sentence),
             definite=any(i.label == "rash" and said_at(items, k - 1).split()[-1:] == ["the"] for k, i in enumerate(items)),
             repaired=(*(slip for slip in slips if self.vocabulary.read("rash", slip[1])), *repaired, *((i.text, i.id) for i in items if i.is_value and not i.negated and i.said in self.vocabulary.loose)),
-            people_tones=tuple((i.text, i.id) for i in items if request and i.label == "tone" and i.hint and not i.negated and self.vocabulary.read("tone", i.said) is None and not any(o.label == "tone" and o.id == i.id and not o.hint for o in items)),
+            people_tones=tuple((i.text, i.id) for k, i in enumerate(items) if request and i.label == "tone" and i.hint and not i.negated and self.vocabulary.read("tone", i.said) is None and not explicit_tone_near(items, k) and not any(o.label == "tone" and o.id == i.id and not o.hint for o in items)),
             ignored=tuple(dict.fromkeys((*sides, *ignored(items), *people))) if request else (),
             unknown=unknown,
             problems=tuple(dict.fromkeys(problems)),

@@ -158,7 +158,7 @@ def assumptions(assumed: Sequence[Assumption]) -> list[str]:
     if tones is not None and "conversation" in tones.why:
         sentences.append("Skin tone as before.")
     elif tones is not None and "," in tones.value:
-        sentences.append("No skin tone was named; the images are spread over the tones.")
+        sentences.append("No single skin tone was named; the images are spread over the tones.")
     elif tones is not None:
         sentences.append(f"No skin tone was named; I took **{tones.value}**, chosen at random.")
     sentences += [f"{a.why[0].upper()}{a.why[1:]}." for a in assumed if a.slot == "count"]

@@ -92,7 +92,7 @@ def _numerals(items: list[Item], j: int, top: int) -> tuple[list[int], int]:
     while j < len(items):
         value = numeral(items[j])
         alike = not steps or _script(items[j]) == _script(items[end - 1])
-        if value is None or not 1 <= value <= top or not alike or label_at(items, j + 1) == "image" or id_at(items, j + 1) == "each":
+        if value is None or not 1 <= value <= top or not alike or label_at(items, j + 1) == "image" or (id_at(items, j + 1) == "each" and _script(items[j]) != "roman"):
             break
         if steps and span:
             down = value < steps[-1]
