@@ -256,6 +256,8 @@ ABOUT_IMAGES = {
     "I do not enlarge them.",
     "seeds": "Every image is drawn from a seed, which stands under it and in its file; the same request with the same seed gives"
     " the same image. Say “eczema on the elbow with seed 42”, or fix it in the sidebar.",
+    "tuning": "Your own photographs can train a model on your own machine, with or without a GPU: `script2skin data` reads them and "
+    "`script2skin train` trains; `--help` after either says how. Nothing that is typed or drawn here trains anything.",
     "model": "What the loaded model was trained on, what was measured and what it cannot do is in its model card, README.md in its"
     " folder. No image shows a real patient: the embedded checkpoint learned from drawings of a program and from dermoscopic"
     " photographs of ISIC 2017.",

@@ -110,6 +110,11 @@ class History(BaseModel):
         states = (*self.states[: self.at + 1], state)[-HISTORY:]
         return self.model_copy(update={"states": states, "at": len(states) - 1, "about": (), "about_tone": (), "about_area": (), "listed": ""})
 
+    def unasked(self) -> History:
+        """With what was asked last no longer waiting for an answer: "no thanks". A "yes" after all still takes the offer."""
+        state = self.state.model_copy(update={"pending": (), "waits": "", "choices": ()})
+        return self.model_copy(update={"states": (*self.states[: self.at], state)})
+
     def move(self, steps: int) -> History:
         """Undo (-1) or redo (+1); at the end of the history it stays."""
         return self.model_copy(update={"at": min(max(self.at + steps, 0), len(self.states) - 1)})
@@ -188,6 +193,8 @@ def respond(
     about = history.about
     if parsed.intent == "question" and parsed.topic == "difference" and not any(patch.model_fields_set for patch in parsed.patches):
         about = two_last(history)
+    if parsed.intent == "social" and parsed.topic == "no" and history.state.waits:
+        history = history.unasked()
     turn, about = answers.answer(parsed, history.state.requests, about, trained)
     asked = answers.slots_asked(parsed.text) if parsed.topic == "vocabulary" else []
     tones = tuple(dict.fromkeys(tone for patch in parsed.patches for tone in patch.tone)) if about else ()
@@ -268,6 +275,7 @@ def requested(
     """Answer a request on top of ``state``; what comes of it is one entry of the history."""
     seed = seed if parsed.seed is None else parsed.seed
     extra = [*readings(parsed.repaired), *left_over(parsed.ignored, parsed.unknown)]
+    extra += [answers.NOT_REAL.strip()] if _REAL.search(parsed.text) else []
     extra += [f"Drawn from seed {parsed.seed}."] if parsed.seed is not None else []
     extra += [f"{quoted(word)} says little about skin; I took {tone}." for word, tone in parsed.people_tones[:2]]
     if clear := kept_clear(parsed):
@@ -680,7 +688,21 @@ def selected(state: State, parsed: ParsedTurn, mode: str) -> tuple[tuple[Frame, 
         hits, rest = pointing(state, patch, VALUE_SLOTS)
     else:
         return None
-    return (tuple(frame_of(state, r) for r in compress(state.requests, hits)), (rest,)) if parted(hits) else None
+    return (whole_frames(state, hits) or tuple(frame_of(state, r) for r in compress(state.requests, hits)), (rest,)) if parted(hits) else None
+
+
+def whole_frames(state: State, hits: Sequence[bool]) -> tuple[Frame, ...]:
+    """The frames that just those requests came from, so that tones that were never said stay unsaid; none where they do not fit."""
+    wanted = set(compress(state.requests, hits))
+    kept = []
+    for frame in state.frames:
+        mine = set(expand(frame, limit=None)[0]) if frame.rash and frame.seed is not None else set()
+        if mine & wanted:
+            kept.append(frame)
+            if not mine <= wanted:
+                return ()
+            wanted -= mine
+    return () if wanted else tuple(kept)
 
 
 def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, ...]:
@@ -712,7 +734,8 @@ def as_many_each(bases: Sequence[Frame], merged: Sequence[Frame]) -> list[Frame]
     """Three images on fair skin, then "on brown and black": three on each, as far as a turn goes."""
     grown = []
     for base, frame in zip(bases, merged, strict=True):
-        before, now = base.combinations(), frame.combinations()
+        stepped = base.seed is not None and base.rash and not base.tone and frame.tone
+        before, now = (base.change(tone=drawn_tones(base)) if stepped and len(frame.tone) > 1 else base).combinations(), frame.combinations()
         counts = frame.count is not None and frame.count == base.count and not frame.each
         grown.append(frame.change(count=frame.count // before * now) if counts and frame.count >= before and now > before else frame)
     return grown if total(grown) <= MAX_IMAGES_PER_TURN else list(merged)
@@ -843,6 +866,7 @@ _CHILD = re.compile(
 )
 
 
+_REAL = re.compile(r"\breal (?:patients?|persons?|people|photos?|photographs?|cases? photos?)\b|\bfrom your (?:hospital|clinic|ward|practice)\b", re.I)
 _LOOKS = re.compile(r"\b(?:what|how) (?:does|do|would|will) (?:it|this|that|they|these) look\b")
 _ONES = re.compile(r"\b(?:ones?|images?|pictures?|photos?|pics?)\b")
 

@@ -19,7 +19,7 @@ _TELLING = frozenset({"image", "add", "compare", "darker", "worse", "clear", "co
 _VAGUE = frozenset({"modify", "slot_noun", "skin", "social", "add"})
 _COMMANDS = frozenset({"undo", "redo", "reset", "help"})
 #: Topics of questions, the most telling first.
-_TOPICS = ("resembles", "size", "seeds", "model", "limit", "use", "save", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "feeling", "cause", "site", "person_have", "definition", "appearance")
+_TOPICS = ("tuning", "resembles", "size", "seeds", "model", "limit", "use", "save", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "feeling", "cause", "site", "person_have", "definition", "appearance")
 #: Of several, what is answered: "ok thanks, bye" is a farewell, no consent.
 _SOCIAL = ("no", "bye", "thanks", "sorry", "praise", "greeting", "yes")
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
@@ -39,6 +39,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "reset", None
     if _which_it_was(s):
         return "question", "drawn"
+    if not s.named and not s.asks and any(i.label == "question" and i.id == "tuning" for i in s.items):
+        return "question", "tuning"  # "can I use my own photos to fine-tune the model?"
     if (own := _of_oneself(s) or _what_comes(s) or ("identify" if _is_it_bad(s) else None)) is not None:
         return "diagnosis", own
     ill = diagnosis(s)
@@ -85,6 +87,9 @@ def _other_subject(s: Sentence) -> bool:
             return True
     if not (s.asks or s.valued or any(i.said in words("text_verb") for i in s.items)):
         return False
+    opening = next((k for k, i in enumerate(s.items) if i.label not in (*_EMPTY, "social") and i.said not in ("can", "could", "you", "please", "would")), None)
+    if opening is not None and s.items[opening].said in words("writing") and not s.labels & {"image", "count", "request"}:
+        return not _request_follows(s, opening)  # "write my lecture on psoriasis"
     for k, item in enumerate(s.items):
         if item.label == "other_subject" and item.id != "medium" and (item.id != "text" or _is_written(s.items, k)):
             return not _request_follows(s, k)

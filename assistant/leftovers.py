@@ -90,6 +90,8 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
             without = f"{items[k - 1].text} " if (k and items[k - 1].said == "without") or (k > 1 and items[k - 1].said == "no") else ""
             of_picture = item.id == "person" and label_at(items, k + 1) == "image"  # "our old photo"
             out += [] if time_left or agreed or of_person or of_picture else [without + item.text]
+        elif item.said in ("from", "to", "due to", "caused by") and any(i.label == "rash" and i.id == "contact dermatitis" for i in items) and (what := _cause(items, k)):
+            out.append(what)
         elif item.said == "body" and said_at(items, k - 1) in ("and", "&") and label_at(items, k - 2) == "area":
             out.append(item.text)  # "all over the face and body"
         elif item.label == "figure" and said_at(items, k + 1).endswith(tuple(words("age"))):
@@ -106,6 +108,18 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
             if (described and item.said.endswith(tuple(words("adjective_ending")))) or not is_english(item.text):
                 out.append(item.text)
     return tuple(dict.fromkeys(out))
+
+
+def _cause(items: list[Item], k: int) -> str:
+    """ "from a watch strap", "to nickel": what a contact dermatitis comes from, as typed."""
+    j = k + 1
+    while said_at(items, j) in ("a", "an", "the", "his", "her", "their", "some", "new"):
+        j += 1
+    words_ = []
+    while label_at(items, j) == "word" and is_english(items[j].said) and len(words_) < 3:
+        words_.append(items[j].text)
+        j += 1
+    return " ".join(words_)
 
 
 def _place_of_its_own(items: list[Item], k: int) -> bool:

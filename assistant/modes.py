@@ -13,6 +13,8 @@ def mode(s: Sentence) -> str:
     """"new", "modify", "add" or "compare"; see :class:`assistant.schema.ParsedTurn`."""
     rash = any(p.rash for p in s.patches) or any(slot == "rash" for slot, *_ in s.unknown)
     rest = any(p.mentions("area") or p.mentions("tone") for p in s.patches) or any(slot == "area" for slot, *_ in s.unknown)
+    if rash and any(p.area for p in s.patches) and _same_skin(s):
+        return "new"  # "now warts on the sole, same skin": the tone alone stays
     if "compare" in s.labels or (s.has("each", "either") and not s.valued):
         return _comparison(s, rash)
     if s.has("modify", "same", "again", "would", "instead") or s.targets:
@@ -34,6 +36,11 @@ def mode(s: Sentence) -> str:
     if any(p.excluded.get("rash") for p in s.patches):
         return "modify"
     return "new" if rest or s.asks or s.labels & {"image", "count"} else "modify"
+
+
+def _same_skin(s: Sentence) -> bool:
+    k = next((k for k, i in enumerate(s.items) if i.said == "same"), None)
+    return k is not None and label_at(s.items, k + 1) in ("skin", "slot_noun") and s.items[k + 1].said.split()[0] in ("skin", "tone", "colour", "color", "complexion") and not s.has("modify", "again")
 
 
 def _comparison(s: Sentence, rash: bool) -> str:
