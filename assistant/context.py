@@ -286,6 +286,8 @@ def ambiguous(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if item.label == "image" and item.said in words("image_verb") and _is_verb(items, k):
             item.become("request")
+        elif item.label == "modify" and item.said == "again" and all(i is item or i.label in ("social", "conj") or i.said in ("please", "pls", "and", "ok") for i in items):
+            item.become("add", "fresh")  # as "try again"
         elif _goes_back(items, k):
             steps = next(i for i in items[k + 1 :] if i.number is not None)
             item.become("undo", str(int(steps.number)))
@@ -421,6 +423,9 @@ def wholes(items: list[Item], v: Vocabulary) -> None:
 
 def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
     item = items[k]
+    if said_at(items, k - 1) in ("which", "what"):
+        item.drop()  # "which other conditions do you have?"
+        return
     skip = ("adverb", "each", "number", "unit", "tone_with_skin", "word") if item.id == "all" else ("adverb", "each")
     j = next_index(items, k, skip)
     slot = "tone" if label_at(items, j) == "skin" else _slot_of(items, j)

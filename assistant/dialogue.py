@@ -180,6 +180,8 @@ def respond(
         parsed = parsed.model_copy(update={"intent": "request", "mode": "modify"})
     if parsed.intent == "request" or accepted:
         return requested(history, starting_from(history, parsed.first), parsed, trained, limit, seed)
+    if parsed.intent == "undo" and history.state.waits and "mind" in parsed.text.lower():
+        parsed = parsed.model_copy(update={"intent": "social", "topic": "no"})  # of what was offered: "ok never mind, cheers"
     if parsed.intent == "undo":
         return undo(history, trained, parsed.steps)
     if parsed.intent in ("redo", "reset"):

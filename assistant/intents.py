@@ -30,7 +30,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     if not any(re.search(r"\w", i.text) for i in s.items):
         return "empty", None
     if _asks_whether_real(s):
-        return "help", None
+        return ("question", "model") if any("train" in i.said for i in s.items) else ("help", None)
     if [i.said.split()[0] for i in s.items if i.label not in (*_EMPTY, "social")] == ["put"] and s.items[-1].said.endswith(("back", ".", "!", "please")) and any(i.said.endswith(" back") for i in s.items):
         return "undo", None  # "put it back"
     if not s.asks and (simple := _command(s.items)):
@@ -319,6 +319,8 @@ def question(s: Sentence) -> str | None:
     if "rash" in s.labels and any(c.said in ("what would", "how would") for c in cues):
         return None  # "what would psoriasis look like on the scalp?"
     topic = _topic(cues)
+    if cues[0].said.startswith("how") and any(i.said in words("passes_on") for i in s.items[at:]):
+        topic = "contagion"  # "how is scabies spread?"
     if topic == "appearance" and cues[0].said.startswith("how ") and any((p.count or 0) > 1 for p in s.patches):
         return "limit"  # "how do I get 500 of these?"
     if topic == "name" and cues[0].said.startswith(("also", "otherwise")) and any(p.area or p.tone for p in s.patches) and s.items[-1].said != "?":
@@ -364,7 +366,7 @@ def _which_ones(s: Sentence) -> bool:
     offered = rest[-1:] and rest[-1].said in ("can you do", "do you have", "have you got")
     rest = rest[:-1] if offered else rest
     named = [i for i in rest if i.label == "slot_noun" or (i.label == "scale" and i.said.endswith(("tones", "types", "colours", "colors")))]
-    return asked and bool(named) and all(i in named or i.said in ("which", "what", "about") for i in rest)
+    return asked and bool(named) and all(i in named or i.said in ("which", "what", "about", "other", "else", "more") for i in rest)
 
 
 def _which_it_was(s: Sentence) -> bool:
