@@ -205,10 +205,21 @@ def _graded() -> dict[str, str]:
     return {p.text: p.id for p in vocabulary().phrases if p.label == "severity_with_rash"} | {"ugly": "severe"}
 
 
+def _of_a_collection(items: list[Item], k: int) -> bool:
+    """ "a small test set for a classifier": no size of lesions."""
+    return any(
+        i.said in words("collections") and all(o.label in ("word", "descriptor", "adverb") or o.said in words("collections") for o in items[k + 1 : n])
+        for n, i in enumerate(items[k + 1 : k + 4], k + 1)
+    )
+
+
 def weak_values(items: list[Item]) -> None:
     """Words that are a value only in company: "white" beside "skin", "Irish" beside a person."""
     for k, item in enumerate(items):
         if _comparative(items, k):
+            continue
+        if item.label == "size" and _of_a_collection(items, k):
+            item.drop()
             continue
         if item.label in ("severity", "severity_with_rash") and said_at(items, k + 1) in words("felt") and label_at(items, k + 2) not in ("rash", "generic_rash", "lesion"):
             items[k + 1].text = f"{item.text} {items[k + 1].text}"  # "severe itching" is seen by nobody
@@ -233,6 +244,7 @@ def weak_values(items: list[Item]) -> None:
             told = told or (_alone(items, k) and any(i.label == "rash" for i in items))  # "dandruff on the scalp, heavy, dark skin"
             ones = said_at(items, k + 1) in ("one", "ones")  # "zits on the back, bad ones"
             told = told or ((bool(strong) or ones) and any(i.label == "rash" for i in items))
+            told = told or (bool(strong) and label_at(items, k + 1) in ("", "conj") and any(i.label == "modify" and i.id in ("pronoun", "would", "change") for i in items))
             item.label = "severity" if told else "word"
 
 
@@ -300,6 +312,8 @@ def ambiguous(items: list[Item]) -> None:
             items[k - 1].drop()
         elif item.label == "area" and item.said == "back" and _is_return(items, k):
             item.become("modify", "change")
+        elif item.label == "add" and item.id == "one" and label_at(items, k + 1) in ("worse", "darker"):
+            item.drop()  # "and one more darker"
         elif item.label == "add" and said_at(items, k + 1) in words("step") and label_at(items, k + 2) in ("worse", "darker"):
             item.drop()  # "another notch more severe"
         elif k == 0 and item.label == "conj" and "also" in item.said:
@@ -429,7 +443,7 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
     skip = ("adverb", "each", "number", "unit", "tone_with_skin", "word") if item.id == "all" else ("adverb", "each")
     j = next_index(items, k, skip)
     slot = "tone" if label_at(items, j) == "skin" else _slot_of(items, j)
-    if item.id == "all" and label_at(items, j) == "count" and (named := _slot_of(items, j + 1)) and items[j].number == len(v.names(named)):
+    if item.id == "all" and label_at(items, j) == "count" and j + 1 < len(items) and (named := _slot_of(items, j + 1)) and items[j].number == len(v.names(named)):
         items[j].drop()  # "all twenty conditions"
         j, slot = j + 1, named
     if slot is None:
@@ -491,7 +505,7 @@ def excepted(items: list[Item]) -> None:
     """ "every tone except black": take what is negated out of the values named as a whole; a group yields to its members
     said by name ("on skin of colour: brown and black skin")."""
     groups = {word for group in vocabulary().groups.get("tone", ()) for word in group.words}
-    said = [i for i in items if i.label == "tone" and not i.negated and not i.hint]
+    said = [i for i in items if i.label == "tone" and not i.negated]
     if any(i.said not in groups for i in said):
         for item in said:
             if item.said in groups:

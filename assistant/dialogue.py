@@ -167,7 +167,7 @@ def respond(
     """
     accepted = parsed.intent == "social" and parsed.topic == "yes" and bool(history.state.offer)
     states = history.states[: history.at + 1]
-    if parsed.intent in ("request", "off_topic", "social") and (earlier := recall.first_set(states, parsed)):
+    if parsed.intent in ("request", "off_topic", "social") and (earlier := recall.first_set(states, parsed) or recall.earlier_ones(states, parsed)):
         return shown_again(history, earlier, trained)
     if parsed.intent in ("request", "question"):
         parsed = recall.short_name(states, parsed)
@@ -177,7 +177,7 @@ def respond(
         or (parsed.intent == "off_topic" and recall.extreme(shown, parsed))
         or ((history.about or shown) and recall.bare_show(parsed))
     ):
-        parsed = parsed.model_copy(update={"intent": "request", "mode": "modify"})
+        parsed = parsed.model_copy(update={"intent": "request", "mode": "modify", "topic": None})
     if parsed.intent == "request" or accepted:
         return requested(history, starting_from(history, parsed.first), parsed, trained, limit, seed)
     if parsed.intent == "undo" and history.state.waits and "mind" in parsed.text.lower():
@@ -495,6 +495,8 @@ def drafted(
     if mode == "add" and not parsed.keeps:  # "3 more" of one image whose tone was chosen for it
         tones = tuple({request.tone for request in state.requests})
         bases = tuple(base if base.tone or len(tones) > 1 else base.change(tone=tones) for base in bases)
+    if mode == "modify" and all(patch.mentions("count") and patch.model_fields_set - {"count", "each"} and not patch.tone for patch in patches):
+        bases = tuple(with_tone_shown(base) for base in bases)  # "more severe then, 2 pics" of one image: on the skin that is seen
     merged = follow_up(bases, patches)
     if recall.halves(parsed) and total(merged) > total(bases) and not any(patch.count for patch in patches):
         merged = tuple(shared_out([frame.change(each=False) for frame in merged], total(bases)))
@@ -782,6 +784,12 @@ def fewer(frames: Sequence[Frame], by: int) -> list[Frame]:
     if left < sum(frame.combinations() for frame in frames):
         raise Ask("One image of each is the fewest.")
     return shared_out([frame.change(each=False) for frame in frames], left)
+
+
+def with_tone_shown(frame: Frame) -> Frame:
+    """The frame on the one tone that it was drawn on, where nobody named it."""
+    tones = drawn_tones(frame)
+    return frame.change(tone=tones) if len(tones) == 1 and not frame.tone else frame
 
 
 def drawn_tones(frame: Frame) -> tuple[str, ...]:

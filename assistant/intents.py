@@ -81,6 +81,8 @@ def person_words(s: Sentence) -> list[str]:
 
 def _other_subject(s: Sentence) -> bool:
     """ "draw a cat", "write me a poem about psoriasis"; "eczema for my essay" asks for a picture."""
+    if "rash" not in s.labels and any(i.said in words("indecent") for i in s.items):
+        return True
     for k, item in enumerate(s.items):
         moving = item.said in words("moving") and not s.named
         if "rash" not in s.labels and (moving or (item.label == "other_subject" and item.id == "medium")) and not _for_something(s.items, k):

@@ -18,7 +18,7 @@ def mode(s: Sentence) -> str:
     if "compare" in s.labels or (s.has("each", "either") and not s.valued):
         return _comparison(s, rash)
     if s.has("modify", "same", "again", "would", "instead") or s.targets:
-        return "add" if s.has("add", "one", "more") else "modify"
+        return "add" if s.has("add", "one", "more", "fresh") else "modify"
     if _adds(s, complete=rash and rest):
         return "add"
     if s.has("modify", "pronoun") and not rash:

@@ -91,6 +91,24 @@ def first_set(states: Sequence, parsed: ParsedTurn):
     return shown[-2] if "previous" in found[0] else shown[0]
 
 
+_BACK_TO = re.compile(r"\bback to (?:the|those|my) .*\b(?:ones?|images?|pictures?|photos?|pics|set)\b")
+
+
+def earlier_ones(states: Sequence, parsed: ParsedTurn):
+    """The state that "back to the four mild ones" means: the last one before that shows just that."""
+    if not _BACK_TO.search(parsed.text.lower()) or len(parsed.patches) != 1:
+        return None
+    patch, shown = parsed.patches[0], drawn(states)
+    said = {slot: set(getattr(patch, slot)) for slot in VALUE_SLOTS if getattr(patch, slot)}
+    if not said:
+        return None
+    for state in reversed(shown[:-1]):
+        fits = all({getattr(request, slot) for request in state.requests} == values for slot, values in said.items())
+        if fits and patch.count in (None, sum(request.count for request in state.requests)):
+            return state
+    return None
+
+
 def swapped(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame, ...] | None:
     """ "swap them" shows the two in the other order; "swap the sites" puts each on the other's site."""
     text = parsed.text.lower()
@@ -112,7 +130,7 @@ _HOW_MANY = {"two": 2, "three": 3, "four": 4, "five": 5}
 def together(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
     """ "now all three next to each other" after three answers of one image each; "put them side by side" after two."""
     found = _TOGETHER.search(parsed.text.lower())
-    if not found or any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
+    if not found or _BOTH.search(parsed.text.lower()) or any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
         return None
     wanted = _HOW_MANY.get(found[1]) or int(found[1] or 2)
     seen = list(dict.fromkeys(request for state in drawn(states) for request in state.requests))[-wanted:]
@@ -214,7 +232,7 @@ def further(states: Sequence, parsed: ParsedTurn) -> Patch | None:
 
 def bare_show(parsed: ParsedTurn) -> bool:
     """ "show me": whatever was spoken of."""
-    return parsed.intent == "off_topic" and _SHOW.search(parsed.text.lower()) is not None
+    return parsed.intent in ("off_topic", "social") and _SHOW.search(parsed.text.lower()) is not None
 
 
 def every_listed(slot: str, patches: Sequence[Patch], parsed: ParsedTurn, trained: Trained | None) -> tuple[Patch, ...] | None:

@@ -51,7 +51,10 @@ class Repair:
         low = word.lower()
         if not low.isalpha() or not 2 < len(low) < 30 or low in self.words or is_english(low):
             return None
+        slip = process.extractOne(low, self.all, scorer=DamerauLevenshtein.distance, score_cutoff=1) if len(low) > 6 else None
         for cut in range(3, len(low) - 2):
+            if slip is not None:
+                break  # "dermatits" is one letter short of a word
             if low[:cut] in self.words and low[cut:] in self.words:
                 return f"{low[:cut]} {low[cut:]}"
         if len(low) < 5:
