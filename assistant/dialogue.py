@@ -495,7 +495,8 @@ def drafted(
     if mode == "add" and not parsed.keeps:  # "3 more" of one image whose tone was chosen for it
         tones = tuple({request.tone for request in state.requests})
         bases = tuple(base if base.tone or len(tones) > 1 else base.change(tone=tones) for base in bases)
-    if mode == "modify" and all(patch.mentions("count") and patch.model_fields_set - {"count", "each"} and not patch.tone for patch in patches):
+    more = max((patch.count or 0 for patch in patches), default=0) > total(bases)
+    if mode == "modify" and more and all(patch.model_fields_set - {"count", "each"} and not patch.tone for patch in patches):
         bases = tuple(with_tone_shown(base) for base in bases)  # "more severe then, 2 pics" of one image: on the skin that is seen
     merged = follow_up(bases, patches)
     if recall.halves(parsed) and total(merged) > total(bases) and not any(patch.count for patch in patches):
