@@ -165,6 +165,7 @@ def respond(
     ``trained``: vocabulary of the checkpoint (None: all of it). ``limit``: images a turn (None: any number).
     ``seed``: used where a new one would be drawn.
     """
+    parsed = declined(history.state, parsed)
     accepted = parsed.intent == "social" and parsed.topic == "yes" and bool(history.state.offer)
     states = history.states[: history.at + 1]
     if parsed.intent in ("request", "off_topic", "social") and (earlier := recall.first_set(states, parsed) or recall.earlier_ones(states, parsed)):
@@ -180,8 +181,6 @@ def respond(
         parsed = parsed.model_copy(update={"intent": "request", "mode": "modify", "topic": None})
     if parsed.intent == "request" or accepted:
         return requested(history, starting_from(history, parsed.first), parsed, trained, limit, seed)
-    if parsed.intent == "undo" and history.state.waits and "mind" in parsed.text.lower():
-        parsed = parsed.model_copy(update={"intent": "social", "topic": "no"})  # of what was offered: "ok never mind, cheers"
     if parsed.intent == "undo":
         return undo(history, trained, parsed.steps)
     if parsed.intent in ("redo", "reset"):
@@ -203,6 +202,16 @@ def respond(
     areas = tuple(dict.fromkeys(area for patch in parsed.patches for area in patch.area))
     spoken_of = {"about": about, "about_tone": tones, "about_area": areas, "listed": asked[0] if len(asked) == 1 else ""}
     return history.model_copy(update=spoken_of), turn
+
+
+def declined(state: State, parsed: ParsedTurn) -> ParsedTurn:
+    """ "no, leave it", "ok never mind" of what was offered, and a "no thanks" that is a farewell."""
+    left = parsed.intent == "request" and _DECLINED.search(parsed.text)
+    if state.waits and (left or (parsed.intent == "undo" and "mind" in parsed.text.lower())):
+        return parsed.model_copy(update={"intent": "social", "topic": "no", "patches": ()})
+    if parsed.intent == "social" and parsed.topic == "no" and _LEAVES.search(parsed.text):
+        return parsed.model_copy(update={"topic": "bye"})
+    return parsed
 
 
 def two_last(history: History) -> tuple[str, ...]:
@@ -878,6 +887,8 @@ _CHILD = re.compile(
 
 
 _REAL = re.compile(r"\breal (?:patients?|persons?|people|photos?|photographs?|cases? photos?)\b|\bfrom your (?:hospital|clinic|ward|practice)\b", re.I)
+_DECLINED = re.compile(r"^\W*(?:no|nah|nope)\W+(?:thanks\W+)?(?:just )?(?:leave|forget|skip|drop|don't|do not|dont) (?:it|that|this|bother)\b", re.I)
+_LEAVES = re.compile(r"\b(?:that's|thats|that is) (?:all|it)\b|\bfor (?:today|now)\b|\b(?:bye|goodbye)\b", re.I)
 _LOOKS = re.compile(r"\b(?:what|how) (?:does|do|would|will) (?:it|this|that|they|these) look\b")
 _ONES = re.compile(r"\b(?:ones?|images?|pictures?|photos?|pics?)\b")
 

@@ -124,7 +124,8 @@ def swapped(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame
 
 
 _TOGETHER = re.compile(r"\b(?:(?:all|the) (two|three|four|five|2|3|4|5)|both|the pair|them|these|those|they)\b.*\b(?:(?:next to|beside) (?:each other|one another)|side by side|together|in one row|at once)\b|\bcompare (?:them|these|those|both|the two)\W*$|\bshow (?:me |us )?(?:both|the two)(?: of (?:them|these|those))?\W*$")
-_HOW_MANY = {"two": 2, "three": 3, "four": 4, "five": 5}
+_ALL_OF = re.compile(r"\ball (two|three|four|five|six|[2-9]|1\d|20)\b")
+_HOW_MANY = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 
 
 def together(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
@@ -176,9 +177,12 @@ def short_name(states: Sequence, parsed: ParsedTurn) -> ParsedTurn:
 def whole_set(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
     """ "now all of them on black skin" after one of three was picked: the three."""
     shown = drawn(states)
-    if len(shown) < 2 or parsed.targets or not _LIST.search(parsed.text.lower()) or any(patch.rash for patch in parsed.patches):
+    if len(shown) < 2 or parsed.targets or not (_LIST.search(parsed.text.lower()) or _ALL_OF.search(parsed.text.lower())) or any(patch.rash for patch in parsed.patches):
         return None
     now, before = list(images(shown[-1].requests)), list(images(shown[-2].requests))
+    counted = _ALL_OF.search(parsed.text.lower())
+    if counted and (_HOW_MANY.get(counted[1]) or int(counted[1])) != len(before):
+        return None
     if len(now) != 1 or len(before) < 2 or now[0].seed not in {request.seed for request in before}:
         return None
     return tuple(map(frame, shown[-2].requests))
