@@ -280,12 +280,15 @@ def abilities(trained: Trained | None) -> str:
     )
 
 
-def drawn(requests: Sequence[ImageRequest], trained: Trained | None) -> Turn:
-    """What was drawn, or that nothing was."""
+def drawn(requests: Sequence[ImageRequest], trained: Trained | None, asked: str = "") -> Turn:
+    """What was drawn, or that nothing was; ``asked`` after a skin type, that too."""
     if not requests:
         return Turn(act="answer", reply="Nothing has been drawn yet.", suggestions=for_newcomers(trained))
     seeds = list(dict.fromkeys(seed for request in requests for seed in request.image_seeds()))
     reply = f"That was {described(requests)}. Seed{'s' * (len(seeds) > 1)}: {listed(map(str, seeds))}."
+    if re.search(r"\b(?:fitz\w*|photo ?types?|types?)\b", asked, re.I):
+        types = [f"{tone} is type {vocabulary().entry('tone', tone).fitzpatrick}" for tone in dict.fromkeys(r.tone for r in requests)]
+        reply += f" On Fitzpatrick's scale {listed(types)}."
     return Turn(act="answer", reply=reply, suggestions=after_images(requests, trained))
 
 
@@ -307,8 +310,9 @@ def question(
         near = near if near in known("rash", trained) else None
         reply, suggestions = not_in_vocabulary("rash", typed, near, Frame(), trained)
         return Turn(act="clarify", reply=reply, suggestions=suggestions), about
-    if parsed.topic in ABOUT_IMAGES:
-        return Turn(act="answer", reply=ABOUT_IMAGES[parsed.topic], suggestions=after_images(requests, trained)), about
+    asked = (parsed.topic or "").split("|")
+    if set(asked) <= set(ABOUT_IMAGES):
+        return Turn(act="answer", reply="\n\n".join(ABOUT_IMAGES[topic] for topic in asked), suggestions=after_images(requests, trained)), about
     if parsed.topic == "name" and (meant := said["rash"] or about or [request.rash for request in requests]):
         tell = code_of if "icd" in parsed.text.lower() else names_of
         reply = " ".join(tell(rash) for rash in dict.fromkeys(meant))

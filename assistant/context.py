@@ -437,8 +437,8 @@ def wholes(items: list[Item], v: Vocabulary) -> None:
 
 def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
     item = items[k]
-    if said_at(items, k - 1) in ("which", "what"):
-        item.drop()  # "which other conditions do you have?"
+    if said_at(items, k - 1) in ("which", "what") or (item.id == "all" and id_at(items, k + 1) == "various"):
+        item.drop()  # "which other conditions do you have?", "across different skin tones"
         return
     skip = ("adverb", "each", "number", "unit", "tone_with_skin", "word") if item.id == "all" else ("adverb", "each")
     j = next_index(items, k, skip)

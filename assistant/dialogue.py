@@ -165,7 +165,7 @@ def respond(
     ``trained``: vocabulary of the checkpoint (None: all of it). ``limit``: images a turn (None: any number).
     ``seed``: used where a new one would be drawn.
     """
-    parsed = declined(history.state, parsed)
+    parsed = last_dropped(history.state, declined(history.state, parsed))
     accepted = parsed.intent == "social" and parsed.topic == "yes" and bool(history.state.offer)
     states = history.states[: history.at + 1]
     if parsed.intent in ("request", "off_topic", "social") and (earlier := recall.first_set(states, parsed) or recall.earlier_ones(states, parsed)):
@@ -190,7 +190,7 @@ def respond(
     if parsed.intent == "question" and parsed.topic == "drawn":
         drawn = [state.requests for state in history.states[: history.at + 1] if state.requests]
         meant = drawn[0 if "first" in parsed.text.lower() else -1] if drawn else ()
-        return history, answers.drawn(meant, trained)
+        return history, answers.drawn(meant, trained, parsed.text)
     about = history.about
     if parsed.intent == "question" and parsed.topic == "difference" and not any(patch.model_fields_set for patch in parsed.patches):
         about = two_last(history)
@@ -212,6 +212,14 @@ def declined(state: State, parsed: ParsedTurn) -> ParsedTurn:
     if parsed.intent == "social" and parsed.topic == "no" and _LEAVES.search(parsed.text):
         return parsed.model_copy(update={"topic": "bye"})
     return parsed
+
+
+def last_dropped(state: State, parsed: ParsedTurn) -> ParsedTurn:
+    """ "delete the last one" where several images are shown: that image, and not the last answer."""
+    several = sum(request.count for request in state.requests) > 1
+    if parsed.intent != "undo" or not several or not _LAST_ONE.search(parsed.text):
+        return parsed
+    return parsed.model_copy(update={"intent": "request", "mode": "modify", "dropped": (-1,)})
 
 
 def two_last(history: History) -> tuple[str, ...]:
@@ -473,8 +481,8 @@ def drafted(
         state = state.model_copy(update={"frames": tuple(frame.change(tone=drawn_tones(frame)) for frame in state.frames)})
     if parsed.plural and mode == "modify" and state.frames and not state.pending and any(patch.model_fields_set - {"count"} for patch in patches):
         patches = tuple(patch.without({"count"}) for patch in patches)  # "severe cases": as many as there are
-    if mode == "compare" and len(about["rash"]) > 1 and not any(patch.model_fields_set for patch in patches):
-        patches, mode = (Patch(rash=about["rash"]),), "modify"  # "how does it differ from psoriasis?", "show both"
+    if mode == "compare" and len(about["rash"]) > 1 and not named and (not any(patch.model_fields_set for patch in patches) or _BOTH.search(parsed.text)):
+        patches, mode = tuple(patch.model_copy(update={"rash": about["rash"]}) for patch in patches), "modify"  # "how does it differ from psoriasis?", "show both"
     if mode == "compare" and self_contained(patches):
         mode = "modify" if not named or joins_in(state, patches) else "new"
     compares_already = len({request.rash for request in state.requests}) > 1 or len({r.tone for r in state.requests}) > 1
@@ -514,6 +522,8 @@ def drafted(
         mode = "compare"
     if mode == "add" and [f.values() for f in merged] == [f.values() for f in bases]:
         merged = unseen(merged, state.frames if parsed.targets else bases)
+    if _REJECTED.search(parsed.text) and [f.values() for f in merged] == [f.values() for f in bases]:
+        merged = unseen(merged, state.frames if parsed.targets else bases)  # "the olive ones are not convincing, do them again"
     if mode == "compare":
         merged = (*bases, *merged)
     return unique(merged), []
@@ -888,8 +898,15 @@ _CHILD = re.compile(
 
 _REAL = re.compile(r"\breal (?:patients?|persons?|people|photos?|photographs?|cases? photos?)\b|\bfrom your (?:hospital|clinic|ward|practice)\b", re.I)
 _DECLINED = re.compile(r"^\W*(?:no|nah|nope)\W+(?:thanks\W+)?(?:just )?(?:leave|forget|skip|drop|don't|do not|dont) (?:it|that|this|bother)\b", re.I)
+_LAST_ONE = re.compile(r"\b(?:delete|remove|drop|discard|erase|leave out|take (?:out|away)|get rid of) the last (?:one|image|picture|photo|pic)\b", re.I)
+_REJECTED = re.compile(
+    r"(?:\b(?:not|isn't|aren't|don't look)\b(?: \w+){0,2} (?:convincing|good|right|great|realistic|usable|nice|real|believable)"
+    r"|\b(?:bad|wrong|poor|weird|odd|ugly|unrealistic|unconvincing|useless)\b).*\b(?:again|redo|re-?draw|regenerate|new|another|retry)\b",
+    re.I,
+)
 _LEAVES = re.compile(r"\b(?:that's|thats|that is) (?:all|it)\b|\bfor (?:today|now)\b|\b(?:bye|goodbye)\b", re.I)
 _LOOKS = re.compile(r"\b(?:what|how) (?:does|do|would|will) (?:it|this|that|they|these) look\b")
+_BOTH = re.compile(r"\b(?:both|the two)\b", re.I)
 _ONES = re.compile(r"\b(?:ones?|images?|pictures?|photos?|pics?)\b")
 
 

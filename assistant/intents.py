@@ -31,6 +31,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "empty", None
     if _asks_whether_real(s):
         return ("question", "model") if any("train" in i.said for i in s.items) else ("help", None)
+    if not s.named and len(several := _about_images(s)) > 1:
+        return "question", "|".join(several)  # "what image size do you produce and which model is it?"
     if [i.said.split()[0] for i in s.items if i.label not in (*_EMPTY, "social")] == ["put"] and s.items[-1].said.endswith(("back", ".", "!", "please")) and any(i.said.endswith(" back") for i in s.items):
         return "undo", None  # "put it back"
     if not s.asks and (simple := _command(s.items)):
@@ -254,8 +256,14 @@ def _of_oneself(s: Sentence) -> str | None:
     return "identify" if opening in ("is", "are", "could", "might") and not s.asks and any(i.said in ("my own", "myself", "on me") for i in s.items) else None
 
 
+def _opens_with_is(s: Sentence) -> bool:
+    return next((i.said for i in s.items if i.label not in ("conj", "social", "interjection")), "") in ("is", "are", "is it", "is this", "is that")
+
+
 def _is_it_bad(s: Sentence) -> bool:
     """ "a mole on her shoulder, can you tell me if it's cancer?"."""
+    if _opens_with_is(s) and not s.named and any(i.said in words("bad_end") for i in s.items):
+        return True  # "is the first one cancer?"
     if_ = next((k for k, i in enumerate(s.items) if i.said in ("if", "whether") or i.said.startswith(("if it", "whether it"))), None)
     return if_ is not None and any(i.said in words("bad_end") for i in s.items[if_ + 1 : if_ + 6])
 
@@ -289,6 +297,8 @@ def question(s: Sentence) -> str | None:
         return "choice"
     if any(i.id == "resembles" for i in s.of("question")):
         return "resembles"
+    if not s.named and (asked := _about_images(s)) and any(i.said in ("what", "which") for i in s.items[:2]):
+        return asked[0]
     if not (s.asks and s.valued) and not s.named and (about := next((i.id for i in s.of("question") if i.id in ("size", "seeds", "model")), None)):
         return about
     if _which_ones(s):
@@ -371,8 +381,18 @@ def _which_ones(s: Sentence) -> bool:
     return asked and bool(named) and all(i in named or i.said in ("which", "what", "about", "other", "else", "more") for i in rest)
 
 
+def _about_images(s: Sentence) -> list[str]:
+    """The topics among those of images and what draws them that are asked about, in the order said."""
+    topics = [i.id for i in s.of("question") if i.id in ("size", "seeds", "model", "tuning")]
+    size = any(i.said in ("size", "resolution") and label_at(s.items, k - 1) in ("image", "count") for k, i in enumerate(s.items))
+    return list(dict.fromkeys([*(["size"] if size else []), *topics]))
+
+
 def _which_it_was(s: Sentence) -> bool:
     """ "which tones did you use?", "what skin tone is this?": of the images that are shown."""
+    asked = " ".join(i.said for i in s.items)
+    if re.search(r"\bwhat (?:is|are|'s) the .*\b(?:tone|skin|type|fitzpatrick|severity|area|site)\w* .*of (?:this|that|these|those|it|them)\b", asked):
+        return not s.valued and not s.asks
     k = next((k for k, i in enumerate(s.items) if i.said in ("which", "what")), None)
     j = next_index(s.items, k) if k is not None else None
     if j is None or s.valued or s.labels & {"rash", "outside_rash", "request"}:

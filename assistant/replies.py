@@ -5,6 +5,7 @@ What a user typed appears in a reply only through :func:`quoted`, which leaves n
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
@@ -187,7 +188,7 @@ def left_over(ignored: Sequence[str], unknown: Sequence[tuple[str, str, str | No
     age = vocabulary().words["age"]
     people = [w for w in words if w.lower() in not_drawn() or w.lower().endswith(tuple(age))]
     words = [w for w in words if w not in people]
-    sides = [w for w in people if "left" in w.lower() or "right" in w.lower()]
+    sides = [w for w in people if re.search(r"left|right|side|lateral", w.lower())]
     kind = [
         f"{what} ({listed(quoted(w) for w in said[:3])})."
         for what, said in (
