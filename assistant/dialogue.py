@@ -520,13 +520,23 @@ def drafted(
         merged = tuple(shared_out([frame.change(each=False) for frame in merged], total(bases)))
     if mode == "add" and parsed.keeps and any(getattr(patch, slot) for patch in patches for slot in VALUE_SLOTS):
         mode = "compare"
-    if mode == "add" and [f.values() for f in merged] == [f.values() for f in bases]:
+    if mode == "add" and not parsed.keeps and shown_already(state, merged):
+        merged = unseen(merged, state.frames)  # "two more of the darkest one"
+    elif mode == "add" and [f.values() for f in merged] == [f.values() for f in bases]:
         merged = unseen(merged, state.frames if parsed.targets else bases)
     if _REJECTED.search(parsed.text) and [f.values() for f in merged] == [f.values() for f in bases]:
         merged = unseen(merged, state.frames if parsed.targets else bases)  # "the olive ones are not convincing, do them again"
     if mode == "compare":
         merged = (*bases, *merged)
     return unique(merged), []
+
+
+def shown_already(state: State, frames: Sequence[Frame]) -> bool:
+    """Whether frames that were narrowed down to some of what is shown would draw one of its images again."""
+    if len(frames) != 1 or len(state.frames) != 1 or frames[0].values() == state.frames[0].values() or not frames[0].rash or frames[0].seed is None:
+        return False
+    alone = {"count": 1}
+    return {i.model_copy(update=alone) for i in images(expand(frames[0], limit=None)[0])} & {i.model_copy(update=alone) for i in images(state.requests)} != set()
 
 
 def continues(state: State, patches: Sequence[Patch], mode: str) -> bool:
@@ -901,7 +911,8 @@ _DECLINED = re.compile(r"^\W*(?:no|nah|nope)\W+(?:thanks\W+)?(?:just )?(?:leave|
 _LAST_ONE = re.compile(r"\b(?:delete|remove|drop|discard|erase|leave out|take (?:out|away)|get rid of) the last (?:one|image|picture|photo|pic)\b", re.I)
 _REJECTED = re.compile(
     r"(?:\b(?:not|isn't|aren't|don't look)\b(?: \w+){0,2} (?:convincing|good|right|great|realistic|usable|nice|real|believable)"
-    r"|\b(?:bad|wrong|poor|weird|odd|ugly|unrealistic|unconvincing|useless)\b).*\b(?:again|redo|re-?draw|regenerate|new|another|retry)\b",
+    r"|\b(?:don't|dont|do not) (?:really |quite )?like\b|\b(?:dislike|hate)\b"
+    r"|\b(?:bad|wrong|poor|weird|odd|ugly|unrealistic|unconvincing|useless)\b).*\b(?:again|redo|re-?draw|regenerate|new|another|retry|replace)\b",
     re.I,
 )
 _LEAVES = re.compile(r"\b(?:that's|thats|that is) (?:all|it)\b|\bfor (?:today|now)\b|\b(?:bye|goodbye)\b", re.I)

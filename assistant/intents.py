@@ -31,6 +31,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "empty", None
     if _asks_whether_real(s):
         return ("question", "model") if any("train" in i.said for i in s.items) else ("help", None)
+    if any(i.label == "help" and "trained on" in i.said for i in s.items) and not s.named:
+        return "question", "model"  # "what data were you trained on?"
     if not s.named and len(several := _about_images(s)) > 1:
         return "question", "|".join(several)  # "what image size do you produce and which model is it?"
     if [i.said.split()[0] for i in s.items if i.label not in (*_EMPTY, "social")] == ["put"] and s.items[-1].said.endswith(("back", ".", "!", "please")) and any(i.said.endswith(" back") for i in s.items):
@@ -175,8 +177,8 @@ def _small_talk(s: Sentence) -> tuple[str, str | None]:
         return "request", None  # "change it"
     if not meaningful and s.labels & {"idiom", "interjection"}:
         return "social", None
-    strange = [i for i in s.of("word") if i.said not in ("less", "more")]
-    if "descriptor" in s.labels and ("negate" in s.labels or s.has("each", "unsay") or any(i.said in ("less", "more") for i in s.items)) and not strange:
+    strange = [i for i in s.of("word") if i.said not in ("less", "more", "visible", "shown", "showing")]
+    if "descriptor" in s.labels and (s.items[0].said == "with" or "negate" in s.labels or s.has("each", "unsay") or any(i.said in ("less", "more") for i in s.items)) and not strange:
         return "off_topic", "feature"  # "and without the scale?", "less scaly"
     if any(i.said in words("fixed") for i in s.items):
         return "off_topic", "fixed"  # "zoom in", "brighter lighting please"

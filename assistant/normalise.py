@@ -25,7 +25,7 @@ _URL = re.compile(r"\b(?:https?://|www\.)\S+")
 _MARKDOWN = re.compile(r"[*_~>]{1,}(?=\w)|(?<=\w)[*_~]{1,}|^\s*[#>*+-]+\s", re.M)
 _NUMERAL = r"(?:\d+|[ivIV]{1,3})"
 _RANGE = re.compile(rf"(?<![\w-])({_NUMERAL})\s*-\s*({_NUMERAL})(?![\w-])")
-_GLUED = re.compile(r"\b(fst|fitz|fitzpatrick|phototypes?|types?|monk|mst)(?=\d)", re.I)  # FST1-6
+_GLUED = re.compile(r"\b(fst|fitz|fitzpatrick|phototypes?|types?|monk|mst)(?=(?:10|\d)(?!\w))", re.I)  # FST1-6, not Fitzpatrick17k
 _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
     (re.compile(r"\b\d{2,4} *x *\d{2,4}\b(?! images?\b)(?! ?[cm]m\b)(?: ?p(?:x|ixels?)\b)?"), " "),  # 512x512
@@ -50,7 +50,7 @@ _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"\bn/t\b"), "n't"),
     (re.compile(r"(?<=[a-z] )(is|are|was|were)n'?t\b", re.I), r"\1 not"),  # not "isn't it contagious?"
     (re.compile(r"\b(fitz|fitzp|approx|pts?|yrs?|mod|sev|pics?|imgs?)\.(?=[ ,])", re.I), r"\1"),  # abbreviations end no sentence
-    (re.compile(r"(?<=\d)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), " "),  # 9am, 3x
+    (re.compile(r"(?<![^\W_])(\d+)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), r"\1 "),  # 9am, 3x; not fitzpatrick17k
     (re.compile(r"\b(x|X)(?=\d)"), "x "),
     (re.compile(r"\b(what|how|who|where|when|that)s\b", re.I), r"\1's"),
     (re.compile(r"(?<=\w)'s\b", re.I), " 's"),

@@ -55,7 +55,8 @@ def _is_bare_type(items: list[Item], k: int) -> bool:
 def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:
     """Steps that the scale at ``k`` is followed by, and where they end; none when there is no scale."""
     item = items[k]
-    if item.text in (*_BARE, "I") and label_at(items, k + 1) == "range" and any(i.label == "scale" for i in items[:k]):
+    bracketed = k and items[k - 1].text == "(" and any(i.label in ("tone", "skin", "scale") for i in items[:k])  # "darker skin (V-VI)"
+    if item.text in (*_BARE, "I") and label_at(items, k + 1) == "range" and (bracketed or any(i.label == "scale" for i in items[:k])):
         steps, end = _numerals(items, k, 6)  # "for Fitzpatrick I-II and 2 for V-VI"
         return ([("fitzpatrick", s) for s in steps], end) if len(steps) > 1 else ([], k)
     if item.label != "scale" and not (item.label == "skin" and "skin" in item.said) and not _is_numbered_tone(items, k):
@@ -65,7 +66,7 @@ def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:
     while j < len(items) and (items[j].label in ("scale", "skin") or items[j].said in words("before_type")):
         scale = "monk" if items[j].id == "monk" else scale
         j += 1
-    steps, end = _numerals(items, j, 10 if scale == "monk" else 6)
+    steps, end = _numerals(items, j, 10 if scale == "monk" else 6, item.said.endswith("s"))
     around = {i.said for i in (*items[max(k - 1, 0) : k], *items[end : end + 1])}
     other = (item.id == "type" and around & words("other_types")) or (item.label == "skin" and items[min(j, len(items) - 1)].said == "one")
     told = item.label == "skin" and label_at(items, k - 1) in ("tone", "tone_with_skin")  # "brown skin 3 pcs"
@@ -82,8 +83,8 @@ def _is_numbered_tone(items: list[Item], k: int) -> bool:
     return j < len(items) and numeral(items[j]) is not None and (items[j].text.isdigit() or items[j].text.isupper())
 
 
-def _numerals(items: list[Item], j: int, top: int) -> tuple[list[int], int]:
-    """Numerals from ``j`` on ("II, III and V", "2 to 4", "IV-VI"), and where they end.
+def _numerals(items: list[Item], j: int, top: int, plural: bool = False) -> tuple[list[int], int]:
+    """Numerals from ``j`` on ("II, III and V", "2 to 4", "IV-VI", after a plural "4 5 and 6"), and where they end.
 
     All are written alike (in "type V, 5 pictures" the 5 is no type), and a number of images is none.
     """
@@ -104,7 +105,7 @@ def _numerals(items: list[Item], j: int, top: int) -> tuple[list[int], int]:
         while j < len(items) and _joins(items[j]):
             span = span or items[j].label == "range"
             j += 1
-        if j == end:
+        if j == end and not plural:
             break
     return steps, end
 
@@ -115,4 +116,4 @@ def _script(item: Item) -> str:
 
 
 def _joins(item: Item) -> bool:
-    return item.label in ("conj", "range", "adverb", "scale") and item.id != "stop" and item.said not in ("on", "of", "in", "at")
+    return item.label in ("conj", "range", "adverb", "scale", *(("compare",) if item.said in ("vs", "versus") else ())) and item.id != "stop" and item.said not in ("on", "of", "in", "at")
