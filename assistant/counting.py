@@ -91,6 +91,11 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "adverb", ""  # "the two", "those three images": drawn before
     if noun == "image":
         return "count", ""
+    if items[k].number == 1 and items[k - 1].id == "pseudo" and label_at(items, k - 1) == "negate" and label_at(items, k + 1) in ("", "conj"):
+        for item in items[:k]:
+            if item.label == "count" and item.said in ("several", "many", "lots of", "a few", "multiple"):
+                item.drop()
+        return "number_of_lesions", "multiple"  # "several warts, not just one"
     if items[k].said == "one" and label_at(items, k + 1) == "size" and said_at(items, k + 2) == "one" and any(i.label == "rash" and i.said in _ONE for i in items[:k]):
         return "number_of_lesions", "single"  # "verruca on the sole, one big one"
     if items[k].number == 1 and noun == "rash" and items[at].said in _ONE and any(i.said in ("only", "just") for i in items):
@@ -162,6 +167,9 @@ def _is_age(items: list[Item], k: int) -> bool:
     """A number that ends "the patient is 28"."""
     if said_at(items, k + 1) == "y" and label_at(items, k + 2) in ("", "conj"):
         return True  # "child 4 y, pale"
+    told = said_at(items, k + 2) in ("has", "is", "with", "who", "presents", "presented", "came", "comes", "had", "was", "presenting", "complains")
+    if said_at(items, k - 1) == said_at(items, k + 1) == "," and told and any(i.label == "people" for i in items[:k]):
+        return True  # "a patient of mine, 62, has …"
     if label_at(items, k - 2) == "people" and said_at(items, k - 1) == "of":
         return True  # "a man of seventy"
     who = label_at(items, k - 2) == "people" or said_at(items, k - 2) in ("he", "she")

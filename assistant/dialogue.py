@@ -267,6 +267,8 @@ def standing(history: History, lead: str, trained: Trained | None, moved: bool =
     """Where the conversation stands after a move; the restored requests come along, nothing is to be drawn."""
     requests = history.state.requests
     where = f"{'We are back at' if moved else 'What stands is'} {described(requests)}." if requests else "There is no image yet."
+    if history.state.pending and requests:
+        where += " What I asked then still waits for an answer."
     suggestions = after_images(requests, trained) if requests else for_newcomers(trained)
     return Turn(act="undo", requests=list(requests), reply=f"{lead} {where}", suggestions=suggestions)
 
@@ -524,7 +526,7 @@ def drafted(
         merged = unseen(merged, state.frames)  # "two more of the darkest one"
     elif mode == "add" and [f.values() for f in merged] == [f.values() for f in bases]:
         merged = unseen(merged, state.frames if parsed.targets else bases)
-    if _REJECTED.search(parsed.text) and [f.values() for f in merged] == [f.values() for f in bases]:
+    if (_REJECTED.search(parsed.text) or _VARIATIONS.search(parsed.text)) and [f.values() for f in merged] == [f.values() for f in bases]:
         merged = unseen(merged, state.frames if parsed.targets else bases)  # "the olive ones are not convincing, do them again"
     if mode == "compare":
         merged = (*bases, *merged)
@@ -915,6 +917,7 @@ _REJECTED = re.compile(
     r"|\b(?:bad|wrong|poor|weird|odd|ugly|unrealistic|unconvincing|useless)\b).*\b(?:again|redo|re-?draw|regenerate|new|another|retry|replace)\b",
     re.I,
 )
+_VARIATIONS = re.compile(r"\b(?:variations?|variants?) (?:of|on) (?:that|this|it|the|those|these)\b", re.I)
 _LEAVES = re.compile(r"\b(?:that's|thats|that is) (?:all|it)\b|\bfor (?:today|now)\b|\b(?:bye|goodbye)\b", re.I)
 _LOOKS = re.compile(r"\b(?:what|how) (?:does|do|would|will) (?:it|this|that|they|these) look\b")
 _BOTH = re.compile(r"\b(?:both|the two)\b", re.I)

@@ -105,6 +105,11 @@ def _cover(items: list[Item], k: int) -> None:
     if k == 0 and items[k].said == "no" and said_at(items, 1) in ("the", "on", "in", "at", "i", "it", "not"):
         items[k].drop()  # "no the elbows": a correction
         return
+    if label_at(items, k + 1) == "area" and said_at(items, k + 2) in words("redness"):
+        items[k + 2].become("descriptor", "kind")  # "no facial redness": of a sign, and not of the face
+        items[k + 2].text = f"{items[k + 1].text} {items[k + 2].text}"
+        items[k + 1].drop()
+        return
     but = next((j for j in range(k + 1, len(items)) if items[j].label == "negate" and items[j].id == "stop"), None)
     slot = None
     for j in range(k + 1, len(items)):
