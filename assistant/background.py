@@ -19,7 +19,7 @@ def set_background_aside(items: list[Item]) -> None:
             _drop_if_told_elsewhere(items, k, sentence_end(items, k))
         elif (item.said in words("reason") and k) or item.said in words("mix_up"):
             _drop_if_told_elsewhere(items, k, _end(items, k))
-        elif item.label == "rash" and _names_a_group(items, k):
+        elif item.label == "rash" and (_names_a_group(items, k) or _names_a_topic(items, k)):
             item.drop()
     for before, after in _sentences(items):
         if _is_told(items[before]) and _is_asked(items[after]):
@@ -34,6 +34,15 @@ def _names_a_group(items: list[Item], k: int) -> bool:
     of_someone = k > 0 and items[k - 1].said in ("a", "an", "our", "my", "the")
     noun = after is not None and (after.label == "unit" or (after.label == "word" and after.text.isalpha() and is_english(after.said)))
     return of_someone and noun and any(i.label == "rash" and i.id == items[k].id for i in items[k + 2 :])
+
+
+def _names_a_topic(items: list[Item], k: int) -> bool:
+    """ "a lecture on fungal infections, can you give me ringworm on the arm": what it is about, and then what is asked for."""
+    lecture = items[max(0, k - 4) : k]
+    if not any(i.said in words("lectures") for i in lecture) or not any(i.said in ("on", "about", "of") for i in lecture):
+        return False
+    asked = next((j for j in range(k + 1, len(items)) if items[j].label == "request"), None)
+    return asked is not None and any(i.label == "rash" for i in items[asked:])
 
 
 def _as_reason(items: list[Item], k: int) -> bool:

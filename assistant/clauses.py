@@ -66,6 +66,10 @@ def clauses(items: list[Item]) -> list[Clause]:
         elif item.is_value or slot == "count":
             if item.hint and explicit_tone_near(items, k):
                 continue
+            if slot == "count" and "count" in current.slots and _times(items, k) and sum(_times(items, n) for n in range(len(items))) > 1:
+                current.slots["count"] = [item]  # "six images: fair skin x3 and black skin x3"
+                current.order.append("count")
+                continue
             if _starts_clause(current, slot, item, items, k):
                 out.append(current := Clause(each=False))
             current.add(slot, item)
@@ -73,6 +77,11 @@ def clauses(items: list[Item]) -> list[Clause]:
         if not clause.empty:
             clause.slots = clause.copied | clause.slots
     return [c for c in out if not c.empty or c is out[0]]
+
+
+def _times(items: list[Item], k: int) -> bool:
+    """Whether the item is the number of "x3"."""
+    return items[k].label == "count" and k > 0 and items[k - 1].said == "x"
 
 
 def explicit_tone_near(items: list[Item], k: int) -> bool:
@@ -110,6 +119,7 @@ def patches(items: list[Item]) -> tuple[Patch, ...]:
     _merge_lone_counts(parts)
     _drop_total(parts)
     _share(parts)
+    _share_place(parts, items)
     _share_count(parts)
     parts = _respectively(parts, items)
     if not any("count" in c.slots for c in parts) and any(i.label == "add" and i.id == "one" for i in items):
@@ -185,6 +195,14 @@ def _share(parts: list[Clause]) -> None:
         if slot in last.slots and last.order and (last.order[-1] == slot or (bare and (said_once or not _leads(last, slot)))):
             for clause in [c for c in parts[:-1] if not c.apart]:
                 clause.slots.setdefault(slot, last.slots[slot])
+
+
+def _share_place(parts: list[Clause], items: list[Item]) -> None:
+    """ "melanoma on the leg, and next to it a mole, same place"."""
+    if any(i.said == "same" and label_at(items, k + 1) in ("slot_noun", "word") and items[k + 1].said in ("place", "site", "area", "spot", "location", "position") for k, i in enumerate(items)):
+        for before, here in pairwise(parts):
+            if "area" in before.slots:
+                here.slots.setdefault("area", before.slots["area"])
 
 
 def _leads(clause: Clause, slot: str) -> bool:

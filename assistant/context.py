@@ -312,6 +312,8 @@ def ambiguous(items: list[Item]) -> None:
             items[k - 1].drop()
         elif item.label == "area" and item.said == "back" and _is_return(items, k):
             item.become("modify", "change")
+        elif item.label == "add" and item.id == "more" and label_at(items, k + 1) == "descriptor" and items[k + 1].id in ("colour", "surface", "kind", "shape"):
+            item.drop()  # "thicker scale and more red"
         elif item.label == "add" and item.id == "one" and label_at(items, k + 1) in ("worse", "darker"):
             item.drop()  # "and one more darker"
         elif item.label == "add" and said_at(items, k + 1) in words("step") and label_at(items, k + 2) in ("worse", "darker"):

@@ -240,7 +240,7 @@ def _ordinal(items: list[Item], k: int) -> None:
         and said in (*_PLACE, "again", "but", "and", "to", ",", "instead", "now", "might", "could", "should", "can", "be")
     )
     noun_left_out = noun_left_out and not (n == 1 and any("then" in i.said.split() for i in items[k + 1 : k + 9]))  # "first on fair, then on black"
-    described = before == "the" and (after in ("tone", "rash", "darker") or said in ("looks", "is", "was", "seems", "looked")) and n != -1 and label_at(items, k + 2) != "image"
+    described = before.endswith("the") and (after in ("tone", "rash", "darker") or said in ("looks", "is", "was", "seems", "looked", "are", "were", "look", "seem")) and n != -1 and label_at(items, k + 2) != "image"
     graded = after == "worse" and (before == "the" or said.startswith("one "))  # "the first one more severe"
     if alone or noun or joined or noun_left_out or described or graded:
         item.become("target")

@@ -179,6 +179,8 @@ def respond(
         or ((history.about or shown) and recall.bare_show(parsed))
     ):
         parsed = parsed.model_copy(update={"intent": "request", "mode": "modify", "topic": None})
+    if parsed.intent == "request" and _REAL.search(parsed.text) and not any(patch.rash or patch.area or patch.tone for patch in parsed.patches):
+        return history, answers.answer(parsed.model_copy(update={"intent": "help"}), shown, history.about, trained)[0]
     if parsed.intent == "request" or accepted:
         return requested(history, starting_from(history, parsed.first), parsed, trained, limit, seed)
     if parsed.intent == "undo":
@@ -206,6 +208,8 @@ def respond(
 
 def declined(state: State, parsed: ParsedTurn) -> ParsedTurn:
     """ "no, leave it", "ok never mind" of what was offered, and a "no thanks" that is a farewell."""
+    if state.requests and parsed.intent != "undo" and _BETTER_BEFORE.search(parsed.text):
+        return parsed.model_copy(update={"intent": "undo", "patches": ()})
     left = parsed.intent == "request" and _DECLINED.search(parsed.text)
     if state.waits and (left or (parsed.intent == "undo" and "mind" in parsed.text.lower())):
         return parsed.model_copy(update={"intent": "social", "topic": "no", "patches": ()})
@@ -502,7 +506,7 @@ def drafted(
         return edited, []
     elif state.frames and not state.pending and (picked := selected(state, parsed, mode)):
         bases, patches = picked
-    elif state.pending and continues(state, patches, mode):
+    elif state.pending and continues(state, patches, mode) and not (mode == "compare" and parsed.keeps and named and state.frames):
         bases, mode = state.pending, "modify"
     elif state.frames and not (mode == "new" and named):
         bases = state.frames
@@ -908,7 +912,7 @@ _CHILD = re.compile(
 )
 
 
-_REAL = re.compile(r"\breal (?:patients?|persons?|people|photos?|photographs?|cases? photos?)\b|\bfrom your (?:hospital|clinic|ward|practice)\b", re.I)
+_REAL = re.compile(r"\breal (?:\w+ )?(?:patients?|persons?|people|photos?|photographs?|cases? photos?)\b|\bfrom your (?:hospital|clinic|ward|practice)\b", re.I)
 _DECLINED = re.compile(r"^\W*(?:no|nah|nope)\W+(?:thanks\W+)?(?:just )?(?:leave|forget|skip|drop|don't|do not|dont) (?:it|that|this|bother)\b", re.I)
 _LAST_ONE = re.compile(r"\b(?:delete|remove|drop|discard|erase|leave out|take (?:out|away)|get rid of) the last (?:one|image|picture|photo|pic)\b", re.I)
 _REJECTED = re.compile(
@@ -918,6 +922,7 @@ _REJECTED = re.compile(
     re.I,
 )
 _VARIATIONS = re.compile(r"\b(?:variations?|variants?) (?:of|on) (?:that|this|it|the|those|these)\b", re.I)
+_BETTER_BEFORE = re.compile(r"\b(?:before|previous|earlier|the last one|the old one|the first one)(?: one| version| picture| image)? (?:was|were|looked) (?:much )?(?:better|nicer|good)\b", re.I)
 _LEAVES = re.compile(r"\b(?:that's|thats|that is) (?:all|it)\b|\bfor (?:today|now)\b|\b(?:bye|goodbye)\b", re.I)
 _LOOKS = re.compile(r"\b(?:what|how) (?:does|do|would|will) (?:it|this|that|they|these) look\b")
 _BOTH = re.compile(r"\b(?:both|the two)\b", re.I)

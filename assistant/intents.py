@@ -177,7 +177,7 @@ def _small_talk(s: Sentence) -> tuple[str, str | None]:
         return "request", None  # "change it"
     if not meaningful and s.labels & {"idiom", "interjection"}:
         return "social", None
-    strange = [i for i in s.of("word") if i.said not in ("less", "more", "visible", "shown", "showing")]
+    strange = [i for i in s.of("word") if i.said not in ("less", "more", "visible", "shown", "showing") and not i.said.endswith("er")]
     if "descriptor" in s.labels and (s.items[0].said == "with" or "negate" in s.labels or s.has("each", "unsay") or any(i.said in ("less", "more") for i in s.items)) and not strange:
         return "off_topic", "feature"  # "and without the scale?", "less scaly"
     if any(i.said in words("fixed") for i in s.items):

@@ -59,7 +59,7 @@ def correct(items: list[Item]) -> None:
 
 def _corrects(items: list[Item], k: int) -> bool:
     """Whether what follows at ``k`` takes back what was said; "actually", "no" and "wait" do so after a comma or a dash."""
-    if k == 0 or items[k].label == "correction" or items[k].said in ("i mean", "i meant", "correction", "oops"):
+    if k == 0 or items[k].label == "correction" or items[k].said in ("i mean", "i meant", "sorry i meant", "sorry i mean", "correction", "oops"):
         return k > 0
     return items[k].said in ("no", "actually", "wait", "sorry", "rather", "scratch that", "make that", "no no", "nope") and items[k - 1].said in (",", "-", "–", "...", "or")
 

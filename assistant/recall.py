@@ -249,11 +249,25 @@ def every_listed(slot: str, patches: Sequence[Patch], parsed: ParsedTurn, traine
 _BOTH = re.compile(r"\bboth (?:of )?(?:the |these |those )?(?:skin )?(tones|skins|colours|colors|complexions|types|sites|areas|places|locations|conditions|rashes)\b")
 
 
+_BOTH_ALONE = re.compile(r"^\W*(?:now |and |ok |so |then )*both (?:on|at|in|of them on) ")
+
+
+def _last_two_rashes(states: Sequence, patches: Sequence[Patch]) -> tuple[Patch, ...] | None:
+    """ "both on the chin" after impetigo and then contact dermatitis: the two of them, where nothing that is shown is two."""
+    shown = drawn(states)[-2:]
+    if len(shown) < 2 or any(patch.rash for patch in patches):
+        return None
+    before, now = ({slot: list(dict.fromkeys(getattr(r, slot) for r in state.requests)) for slot in VALUE_SLOTS} for state in shown)
+    if any(len(values) == 2 for values in now.values()) or len(now["rash"]) != 1 or len(before["rash"]) != 1 or now["rash"] == before["rash"]:
+        return None
+    return tuple(patch.model_copy(update={"rash": (*before["rash"], *now["rash"])}) for patch in patches)
+
+
 def both(states: Sequence, patches: Sequence[Patch], parsed: ParsedTurn) -> tuple[Patch, ...] | None:
     """ "and on the shins, both tones" after brown and then fair: the last two values of the slot that were drawn."""
     found = _BOTH.search(parsed.text.lower())
     if not found:
-        return None
+        return _last_two_rashes(states, patches) if _BOTH_ALONE.search(parsed.text.lower()) else None
     slot = _slot_named(found[1])
     now = {getattr(request, slot) for state in drawn(states)[-1:] for request in state.requests}
     if len(now) > 1 or any(getattr(patch, slot) for patch in patches):
