@@ -305,7 +305,7 @@ def question(
     """A question about conditions, sites, tones or the vocabulary, answered from the notes; and what it was about."""
     said = {slot: [v for patch in parsed.patches for v in getattr(patch, slot)] for slot in ("rash", "area", "tone")}
     unknown = [entry for entry in parsed.unknown if entry[0] == "rash"]
-    if not said["rash"] and unknown:
+    if not said["rash"] and unknown and parsed.topic != "cause":
         _, typed, near = unknown[0]
         near = near if near in known("rash", trained) else None
         reply, suggestions = not_in_vocabulary("rash", typed, near, Frame(), trained)

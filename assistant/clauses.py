@@ -199,7 +199,7 @@ def _share(parts: list[Clause]) -> None:
 
 def _share_place(parts: list[Clause], items: list[Item]) -> None:
     """ "melanoma on the leg, and next to it a mole, same place"."""
-    if any(i.said == "same" and label_at(items, k + 1) in ("slot_noun", "word") and items[k + 1].said in ("place", "site", "area", "spot", "location", "position") for k, i in enumerate(items)):
+    if any(i.said.split()[-1:] == ["same"] and label_at(items, k + 1) in ("slot_noun", "word") and items[k + 1].said in ("place", "site", "area", "spot", "location", "position") for k, i in enumerate(items)):
         for before, here in pairwise(parts):
             if "area" in before.slots:
                 here.slots.setdefault("area", before.slots["area"])

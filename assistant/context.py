@@ -296,7 +296,8 @@ def _beside(items: list[Item], k: int, nouns: tuple[str, ...], values: tuple[str
 def ambiguous(items: list[Item]) -> None:
     """Words whose meaning the neighbours decide: "go back", "light eczema", "a dark mole", "beside the nose"."""
     for k, item in enumerate(items):
-        if item.label == "image" and item.said in words("image_verb") and _is_verb(items, k):
+        sampled = item.said == "sample" and k == 0 and label_at(items, 1) in ("number", "quantity") and label_at(items, 2) in ("rash", "severity", "size", "tone")
+        if item.label == "image" and item.said in words("image_verb") and (sampled or _is_verb(items, k)):
             item.become("request")
         elif item.label == "modify" and item.said == "again" and all(i is item or i.label in ("social", "conj") or i.said in ("please", "pls", "and", "ok") for i in items):
             item.become("add", "fresh")  # as "try again"
@@ -354,7 +355,7 @@ def _goes_back(items: list[Item], k: int) -> bool:
 def _of_a_rash(items: list[Item], k: int) -> bool:
     """ "with bigger blisters", "chickenpox with more blisters": of the condition that is drawn."""
     graded = label_at(items, k - 1) in ("size", "bigger", "number", "quantity", "add", "word", "severity", "severity_with_rash") and said_at(items, k - 1) not in ("draw", "a")
-    return any(i.label == "rash" for i in items[:k]) or (graded and said_at(items, 0) in ("with", "make", "now", "and", "but", "same", "more", "bigger", "larger", "smaller", "fewer", "have"))
+    return any(i.label == "rash" for i in items[:k]) or said_at(items, 0) == "with" or (graded and said_at(items, 0) in ("with", "make", "now", "and", "but", "same", "more", "bigger", "larger", "smaller", "fewer", "have"))
 
 
 def _is_return(items: list[Item], k: int) -> bool:
@@ -508,6 +509,11 @@ def excepted(items: list[Item]) -> None:
     said by name ("on skin of colour: brown and black skin")."""
     groups = {word for group in vocabulary().groups.get("tone", ()) for word in group.words}
     said = [i for i in items if i.label == "tone" and not i.negated]
+    bracketed = [k for k, i in enumerate(items) if i.label == "tone" and said_at(items, k - 1) == "("]
+    for k in bracketed:  # "dark skin (Fitzpatrick V and VI)": the bracket says it better
+        j = prev_index(items, k - 1, ("skin", "adverb", "slot_noun"))
+        if label_at(items, j) == "tone" and items[j].said in words("loose_tone"):
+            items[j].drop()
     if any(i.said not in groups for i in said):
         for item in said:
             if item.said in groups:

@@ -213,6 +213,9 @@ def declined(state: State, parsed: ParsedTurn) -> ParsedTurn:
     left = parsed.intent == "request" and _DECLINED.search(parsed.text)
     if state.waits and (left or (parsed.intent == "undo" and "mind" in parsed.text.lower())):
         return parsed.model_copy(update={"intent": "social", "topic": "no", "patches": ()})
+    if state.waits == "rash" and parsed.intent == "off_topic" and (kind := _KIND.search(parsed.text)):
+        patch = Patch(rash=(KINDS[kind[1].lower()],))
+        return parsed.model_copy(update={"intent": "request", "mode": "modify", "topic": None, "patches": (patch,)})
     if parsed.intent == "social" and parsed.topic == "no" and _LEAVES.search(parsed.text):
         return parsed.model_copy(update={"topic": "bye"})
     return parsed
@@ -532,6 +535,8 @@ def drafted(
         merged = unseen(merged, state.frames if parsed.targets else bases)
     if (_REJECTED.search(parsed.text) or _VARIATIONS.search(parsed.text)) and [f.values() for f in merged] == [f.values() for f in bases]:
         merged = unseen(merged, state.frames if parsed.targets else bases)  # "the olive ones are not convincing, do them again"
+    if mode == "compare" and parsed.keeps:
+        merged = as_many_of(bases, merged)
     if mode == "compare":
         merged = (*bases, *merged)
     return unique(merged), []
@@ -781,6 +786,18 @@ def as_many_each(bases: Sequence[Frame], merged: Sequence[Frame]) -> list[Frame]
     return grown if total(grown) <= MAX_IMAGES_PER_TURN else list(merged)
 
 
+def as_many_of(bases: Sequence[Frame], merged: Sequence[Frame]) -> tuple[Frame, ...]:
+    """Three images on each of two tones, then "type III too": three of that as well, and not the six of both."""
+    if len(bases) != len(merged):
+        return tuple(merged)
+    result = []
+    for base, frame in zip(bases, merged, strict=True):
+        before, now = base.combinations(), frame.combinations()
+        shared = frame.count is not None and frame.count == base.count and not frame.each and now < before
+        result.append(frame.change(count=max(1, frame.count // before * now)) if shared else frame)
+    return tuple(result)
+
+
 def of_those_there(patch: Patch, bases: Sequence[Frame]) -> Patch:
     """ "three for each site" where several sites were drawn: those, and not every site there is."""
     several = {s for s in VALUE_SLOTS if len({v for base in bases for v in getattr(base, s)}) > 1}
@@ -923,6 +940,9 @@ _REJECTED = re.compile(
 )
 _VARIATIONS = re.compile(r"\b(?:variations?|variants?) (?:of|on) (?:that|this|it|the|those|these)\b", re.I)
 _BETTER_BEFORE = re.compile(r"\b(?:before|previous|earlier|the last one|the old one|the first one)(?: one| version| picture| image)? (?:was|were|looked) (?:much )?(?:better|nicer|good)\b", re.I)
+#: Adjectives that answer "which condition?".
+KINDS = {"fungal": "tinea", "atopic": "eczema"}
+_KIND = re.compile(rf"\b({'|'.join(KINDS)})\b", re.I)
 _LEAVES = re.compile(r"\b(?:that's|thats|that is) (?:all|it)\b|\bfor (?:today|now)\b|\b(?:bye|goodbye)\b", re.I)
 _LOOKS = re.compile(r"\b(?:what|how) (?:does|do|would|will) (?:it|this|that|they|these) look\b")
 _BOTH = re.compile(r"\b(?:both|the two)\b", re.I)

@@ -43,6 +43,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "reset", None
     if _which_it_was(s):
         return "question", "drawn"
+    if _opens_with_is(s) and s.has("modify", "pronoun") and not s.named and not s.asks and any(i.said in ("from", "due to", "caused by") for i in s.items):
+        return "question", "cause"  # "is it from an allergy?"
     if not s.named and not s.asks and any(i.label == "question" and i.id == "tuning" for i in s.items):
         return "question", "tuning"  # "can I use my own photos to fine-tune the model?"
     if (own := _of_oneself(s) or _what_comes(s) or ("identify" if _is_it_bad(s) else None)) is not None:
@@ -178,7 +180,7 @@ def _small_talk(s: Sentence) -> tuple[str, str | None]:
     if not meaningful and s.labels & {"idiom", "interjection"}:
         return "social", None
     strange = [i for i in s.of("word") if i.said not in ("less", "more", "visible", "shown", "showing") and not i.said.endswith("er")]
-    if "descriptor" in s.labels and (s.items[0].said == "with" or "negate" in s.labels or s.has("each", "unsay") or any(i.said in ("less", "more") for i in s.items)) and not strange:
+    if ("descriptor" in s.labels or (s.items[0].said == "with" and "lesion" in s.labels)) and (s.items[0].said == "with" or "negate" in s.labels or s.has("each", "unsay") or any(i.said in ("less", "more") for i in s.items)) and not strange:
         return "off_topic", "feature"  # "and without the scale?", "less scaly"
     if any(i.said in words("fixed") for i in s.items):
         return "off_topic", "fixed"  # "zoom in", "brighter lighting please"
@@ -248,7 +250,7 @@ def diagnosis(s: Sentence) -> str | None:
 def _what_comes(s: Sentence) -> str | None:
     """ "is it going to scar?", "will it leave a mark?": how it ends, of a word that is no condition to draw."""
     opening = next((i.said for i in s.items if i.label not in ("conj", "social", "interjection")), "")
-    strange = any(i.label.startswith("outside_") for i in s.items)
+    strange = any(i.label.startswith("outside_") and i.said.startswith(("scar", "mark")) for i in s.items)
     return "identify" if opening in ("is", "will", "does", "can", "could") and s.has("modify", "pronoun") and strange and not (s.named or s.asks) else None
 
 

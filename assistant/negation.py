@@ -110,6 +110,9 @@ def _cover(items: list[Item], k: int) -> None:
         items[k + 2].text = f"{items[k + 1].text} {items[k + 2].text}"
         items[k + 1].drop()
         return
+    if items[k].said == "not" and said_at(items, k + 1) in ("caused", "due", "related", "from") and label_at(items, next_index(items, k + 1)) == "rash":
+        items[next_index(items, k + 1)].drop()  # "not caused by fungus"
+        return
     but = next((j for j in range(k + 1, len(items)) if items[j].label == "negate" and items[j].id == "stop"), None)
     slot = None
     for j in range(k + 1, len(items)):

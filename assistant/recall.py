@@ -123,7 +123,7 @@ def swapped(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame
     return tuple(frame(request) for request in reversed(requests)) if _ORDER.search(text) else None
 
 
-_TOGETHER = re.compile(r"\b(?:(?:all|the) (two|three|four|five|2|3|4|5)|both|the pair|them|these|those|they)\b.*\b(?:(?:next to|beside) (?:each other|one another)|side by side|together|in one row|at once)\b|\bcompare (?:them|these|those|both|the two)\W*$|\bshow (?:me |us )?(?:both|the two)(?: of (?:them|these|those))?\W*$")
+_TOGETHER = re.compile(r"\b(?:(?:all|the) (two|three|four|five|2|3|4|5)|both|the pair|them|these|those|they)\b.*\b(?:(?:next to|beside) (?:each other|one another)|side by side|together|in one row|at once)\b|^\W*(?:(?:nice|great|good|ok|okay|now|and|lovely|perfect|cool|thanks|please|show me|can i see)\W+)*(?:side by side|next to each other)(?: please)?\W*$|\bcompare (?:them|these|those|both|the two)\W*$|\bshow (?:me |us )?(?:both|the two)(?: of (?:them|these|those))?\W*$")
 _ALL_OF = re.compile(r"\ball (two|three|four|five|six|[2-9]|1\d|20)\b")
 _HOW_MANY = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 
@@ -188,13 +188,16 @@ def whole_set(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
     return tuple(map(frame, shown[-2].requests))
 
 
+_SAME_PLACE = re.compile(r"\bsame (?:body )?(?:place|site|area|spot|location|position)\b")
 _THERE = re.compile(r"(?<!hi )(?<!hello )(?<!hey )(?<!over )\bthere(?= (?:too|as well|instead|please|now|look)\b|\W*$|,)")
 
 
 def there(requests: Sequence[ImageRequest], about_area: Sequence[str], patches: Sequence[Patch], parsed: ParsedTurn) -> tuple[Patch, ...]:
     """ "show what scabies would look like there": the site spoken of, be it drawn or only named in a question."""
     areas = tuple(about_area) or tuple(dict.fromkeys(request.area for request in requests))
-    if not areas or any(patch.mentions("area") for patch in patches) or not any(patch.rash for patch in patches) or not _THERE.search(parsed.text.lower()):
+    if not areas or any(patch.mentions("area") for patch in patches) or not any(patch.rash for patch in patches):
+        return tuple(patches)
+    if not (_THERE.search(parsed.text.lower()) or _SAME_PLACE.search(parsed.text.lower())):
         return tuple(patches)
     return tuple(patch.model_copy(update={"area": areas}) for patch in patches)
 
