@@ -16,7 +16,7 @@ from itertools import compress
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from assistant import answers, recall
+from assistant import answers, recall, wording
 from assistant.frames import (
     Frame,
     NoFurther,
@@ -165,7 +165,7 @@ def respond(
     ``trained``: vocabulary of the checkpoint (None: all of it). ``limit``: images a turn (None: any number).
     ``seed``: used where a new one would be drawn.
     """
-    parsed = last_dropped(history.state, declined(history.state, parsed))
+    parsed = wording.meant(parsed, sum(request.count for request in history.state.requests), history.state.waits)
     accepted = parsed.intent == "social" and parsed.topic == "yes" and bool(history.state.offer)
     states = history.states[: history.at + 1]
     if parsed.intent in ("request", "off_topic", "social") and (earlier := recall.first_set(states, parsed) or recall.earlier_ones(states, parsed)):
@@ -179,7 +179,7 @@ def respond(
         or ((history.about or shown) and recall.bare_show(parsed))
     ):
         parsed = parsed.model_copy(update={"intent": "request", "mode": "modify", "topic": None})
-    if parsed.intent == "request" and _REAL.search(parsed.text) and not any(patch.rash or patch.area or patch.tone for patch in parsed.patches):
+    if parsed.intent == "request" and wording.REAL.search(parsed.text) and not any(patch.rash or patch.area or patch.tone for patch in parsed.patches):
         return history, answers.answer(parsed.model_copy(update={"intent": "help"}), shown, history.about, trained)[0]
     if parsed.intent == "request" or accepted:
         return requested(history, starting_from(history, parsed.first), parsed, trained, limit, seed)
@@ -204,29 +204,6 @@ def respond(
     areas = tuple(dict.fromkeys(area for patch in parsed.patches for area in patch.area))
     spoken_of = {"about": about, "about_tone": tones, "about_area": areas, "listed": asked[0] if len(asked) == 1 else ""}
     return history.model_copy(update=spoken_of), turn
-
-
-def declined(state: State, parsed: ParsedTurn) -> ParsedTurn:
-    """ "no, leave it", "ok never mind" of what was offered, and a "no thanks" that is a farewell."""
-    if state.requests and parsed.intent != "undo" and _BETTER_BEFORE.search(parsed.text):
-        return parsed.model_copy(update={"intent": "undo", "patches": ()})
-    left = parsed.intent == "request" and _DECLINED.search(parsed.text)
-    if state.waits and (left or (parsed.intent == "undo" and "mind" in parsed.text.lower())):
-        return parsed.model_copy(update={"intent": "social", "topic": "no", "patches": ()})
-    if state.waits == "rash" and parsed.intent == "off_topic" and (kind := _KIND.search(parsed.text)):
-        patch = Patch(rash=(KINDS[kind[1].lower()],))
-        return parsed.model_copy(update={"intent": "request", "mode": "modify", "topic": None, "patches": (patch,)})
-    if parsed.intent == "social" and parsed.topic == "no" and _LEAVES.search(parsed.text):
-        return parsed.model_copy(update={"topic": "bye"})
-    return parsed
-
-
-def last_dropped(state: State, parsed: ParsedTurn) -> ParsedTurn:
-    """ "delete the last one" where several images are shown: that image, and not the last answer."""
-    several = sum(request.count for request in state.requests) > 1
-    if parsed.intent != "undo" or not several or not _LAST_ONE.search(parsed.text):
-        return parsed
-    return parsed.model_copy(update={"intent": "request", "mode": "modify", "dropped": (-1,)})
 
 
 def two_last(history: History) -> tuple[str, ...]:
@@ -303,14 +280,14 @@ def requested(
     """Answer a request on top of ``state``; what comes of it is one entry of the history."""
     seed = seed if parsed.seed is None else parsed.seed
     extra = [*readings(parsed.repaired), *left_over(parsed.ignored, parsed.unknown)]
-    extra += [answers.NOT_REAL.strip()] if _REAL.search(parsed.text) else []
+    extra += [answers.NOT_REAL.strip()] if wording.REAL.search(parsed.text) else []
     extra += [f"Drawn from seed {parsed.seed}."] if parsed.seed is not None else []
     extra += [f"{quoted(word)} says little about skin; I took {tone}." for word, tone in parsed.people_tones[:2]]
     if clear := kept_clear(parsed):
         extra.append(f"I cannot keep the {listed(clear)} clear of it.")
     if parsed.returns and (earlier := drawn_before(history, parsed)):
         return shown_again(history, earlier, trained)
-    child = state.child or bool(_CHILD.search(parsed.text))
+    child = state.child or bool(wording.CHILD.search(parsed.text))
     said = in_full(parsed)
     if said and said == state.said and not state.pending and still_holds(state, trained, seed):
         return history.push(state), again(state, parsed, extra, trained)
@@ -367,7 +344,7 @@ def requested(
     )
     if frames == state.frames and tuple(requests) == state.requests:
         after = state.model_copy(update={"pending": (), "waits": "", "choices": (), "offer": ()})
-        if _LOOKS.search(parsed.text.lower()):  # of what is in view: in words
+        if wording.LOOKS.search(parsed.text.lower()):  # of what is in view: in words
             asked = parsed.model_copy(update={"intent": "question", "topic": "appearance"})
             return history.push(after), answers.answer(asked, requests, history.about, trained)[0]
         return history.push(after), again(state, parsed, extra, trained)
@@ -490,7 +467,7 @@ def drafted(
         state = state.model_copy(update={"frames": tuple(frame.change(tone=drawn_tones(frame)) for frame in state.frames)})
     if parsed.plural and mode == "modify" and state.frames and not state.pending and any(patch.model_fields_set - {"count"} for patch in patches):
         patches = tuple(patch.without({"count"}) for patch in patches)  # "severe cases": as many as there are
-    if mode == "compare" and len(about["rash"]) > 1 and not named and (not any(patch.model_fields_set for patch in patches) or _BOTH.search(parsed.text)):
+    if mode == "compare" and len(about["rash"]) > 1 and not named and (not any(patch.model_fields_set for patch in patches) or wording.BOTH.search(parsed.text)):
         patches, mode = tuple(patch.model_copy(update={"rash": about["rash"]}) for patch in patches), "modify"  # "how does it differ from psoriasis?", "show both"
     if mode == "compare" and self_contained(patches):
         mode = "modify" if not named or joins_in(state, patches) else "new"
@@ -533,7 +510,7 @@ def drafted(
         merged = unseen(merged, state.frames)  # "two more of the darkest one"
     elif mode == "add" and [f.values() for f in merged] == [f.values() for f in bases]:
         merged = unseen(merged, state.frames if parsed.targets else bases)
-    if (_REJECTED.search(parsed.text) or _VARIATIONS.search(parsed.text)) and [f.values() for f in merged] == [f.values() for f in bases]:
+    if (wording.REJECTED.search(parsed.text) or wording.VARIATIONS.search(parsed.text)) and [f.values() for f in merged] == [f.values() for f in bases]:
         merged = unseen(merged, state.frames if parsed.targets else bases)  # "the olive ones are not convincing, do them again"
     if mode == "compare" and parsed.keeps:
         merged = as_many_of(bases, merged)
@@ -727,7 +704,7 @@ def selected(state: State, parsed: ParsedTurn, mode: str) -> tuple[tuple[Frame, 
     elif mode == "modify" and patch.excluded and not any(getattr(patch, slot) for slot in VALUE_SLOTS):
         hits = [all(getattr(r, s) not in values for s, values in patch.excluded.items()) for r in state.requests]
         rest = patch.without({"excluded"})
-    elif mode == "modify" and patch.model_fields_set == {"tone"} and not any(frame.tone for frame in state.frames) and not _ONES.search(parsed.text.lower()):
+    elif mode == "modify" and patch.model_fields_set == {"tone"} and not any(frame.tone for frame in state.frames) and not wording.ONES.search(parsed.text.lower()):
         return None  # "only on fair skin" after tones that nobody asked for: as many, on that
     elif mode == "modify" and parsed.selects:
         hits, rest = pointing(state, patch, VALUE_SLOTS)
@@ -919,34 +896,6 @@ def check(frames: tuple[Frame, ...], parsed: ParsedTurn, trained: Trained | None
     if limit is not None and (wanted := total(frames)) > limit and not capped(frames, limit):
         offer = (frames[0].change(count=limit),) if len(frames) == 1 and not frames[0].each else ()
         raise Ask(*answers.too_many(wanted, limit, frames, bool(offer)), "count", frames, offer)
-
-
-_CHILD = re.compile(
-    r"\b(?:child|children|childs|kids?|bab(?:y|ies|ys)|infants?|toddlers?|boys?|girls?|teens?|teenagers?|adolescents?|minors|a minor|newborns?"
-    r"|neonates?|school(?:boy|girl|child)\w*|youngsters?|p(?:a)?ediatric|juveniles?|under ?age|sons?|daughters?"
-    r"|(?:\d|1[0-7])[ -]?(?:y|yo|yrs?|years?|months?|weeks?|days?)(?:[ -]old)?)\b",
-    re.I,
-)
-
-
-_REAL = re.compile(r"\breal (?:\w+ )?(?:patients?|persons?|people|photos?|photographs?|cases? photos?)\b|\bfrom your (?:hospital|clinic|ward|practice)\b", re.I)
-_DECLINED = re.compile(r"^\W*(?:no|nah|nope)\W+(?:thanks\W+)?(?:just )?(?:leave|forget|skip|drop|don't|do not|dont) (?:it|that|this|bother)\b", re.I)
-_LAST_ONE = re.compile(r"\b(?:delete|remove|drop|discard|erase|leave out|take (?:out|away)|get rid of) the last (?:one|image|picture|photo|pic)\b", re.I)
-_REJECTED = re.compile(
-    r"(?:\b(?:not|isn't|aren't|don't look)\b(?: \w+){0,2} (?:convincing|good|right|great|realistic|usable|nice|real|believable)"
-    r"|\b(?:don't|dont|do not) (?:really |quite )?like\b|\b(?:dislike|hate)\b"
-    r"|\b(?:bad|wrong|poor|weird|odd|ugly|unrealistic|unconvincing|useless)\b).*\b(?:again|redo|re-?draw|regenerate|new|another|retry|replace)\b",
-    re.I,
-)
-_VARIATIONS = re.compile(r"\b(?:variations?|variants?) (?:of|on) (?:that|this|it|the|those|these)\b", re.I)
-_BETTER_BEFORE = re.compile(r"\b(?:before|previous|earlier|the last one|the old one|the first one)(?: one| version| picture| image)? (?:was|were|looked) (?:much )?(?:better|nicer|good)\b", re.I)
-#: Adjectives that answer "which condition?".
-KINDS = {"fungal": "tinea", "atopic": "eczema"}
-_KIND = re.compile(rf"\b({'|'.join(KINDS)})\b", re.I)
-_LEAVES = re.compile(r"\b(?:that's|thats|that is) (?:all|it)\b|\bfor (?:today|now)\b|\b(?:bye|goodbye)\b", re.I)
-_LOOKS = re.compile(r"\b(?:what|how) (?:does|do|would|will) (?:it|this|that|they|these) look\b")
-_BOTH = re.compile(r"\b(?:both|the two)\b", re.I)
-_ONES = re.compile(r"\b(?:ones?|images?|pictures?|photos?|pics?)\b")
 
 
 def lacking(frames: Sequence[Frame], slot: str) -> tuple[Frame, ...]:
