@@ -85,10 +85,10 @@ def _sentences(items: list[Item]) -> list[tuple[slice, slice]]:
 def _is_told(sentence: list[Item]) -> bool:
     """Whether a sentence tells of somebody or something, and asks for nothing: "my trainees only ever see …"."""
     asks = any(i.label == "request" and not (i.said == "see" and k and sentence[k - 1].label in _SUBJECTS) for k, i in enumerate(sentence))
-    others = any(i.label in ("count", "add", "compare", "modify", "target", "social") for i in sentence)
+    lacking = any(i.said.startswith("lack") for i in sentence)
+    others = any(i.label in ("count", "add", "compare", "modify", "target", "social") and not (lacking and i.id == "noun") for i in sentence)
     verb = any(words("telling") & set(i.said.split()) or i.said in words("we_are") for i in sentence)
     strange = [i for i in sentence if i.label == "unit" or (i.label == "word" and i.text.isalpha() and is_english(i.said))]
-    lacking = any(i.said.startswith("lack") for i in sentence)
     return verb and (len(strange) > 1 or lacking or any(i.label == "people" for i in sentence)) and not asks and not others
 
 
@@ -111,5 +111,5 @@ def _is_asked(sentence: list[Item]) -> bool:
 def _drop_what_is_said_anew(told: list[Item], asked: list[Item]) -> None:
     anew = {i.label for i in asked if i.is_value and not i.negated}
     for item in told:
-        if (item.is_value and item.label in anew) or ("tone" in anew and item.label in ("each", "scale")):
+        if (item.is_value and item.label in anew) or item.id == "noun" or ("tone" in anew and item.label in ("each", "scale")):
             item.drop()

@@ -237,6 +237,7 @@ def weak_values(items: list[Item]) -> None:
             ends = (label_at(items, k + 1) in ("", "conj", "number") or said_at(items, k + 1) == "one") and said_at(items, k - 1) == "on"
             told = told or (ends and any(i.label in ("skin", "tone") for i in items))  # "black skin, and the same on white"
             told = told or _after_age(items, k)
+            told = told or (said_at(items, k - 1) in ("is", "was", "'s") and (said_at(items, k - 2) in ("she", "he", "they") or label_at(items, k - 2) == "people"))
             item.label = "tone" if told else "word"
         elif item.label == "severity_with_rash":
             told = _beside(items, k, ("rash", "generic_rash", "lesion"), ("severity", "descriptor"))
@@ -266,6 +267,9 @@ def idle_quantities(items: list[Item]) -> None:
     looked_through = ("adverb", "descriptor", "side", "tone", "tone_people", "tone_with_skin", "size", "severity", "severity_with_rash")
     for k, item in enumerate(items):
         if item.label != "number" or item.id != "multiple":
+            continue
+        if said_at(items, k - 1) in ("see", "get", "have", "treat", "saw", "seen") and any(i.said in ("these", "them", "those", "this") for i in items[k + 1 : k + 3]):
+            item.drop()  # "we see a lot of these"
             continue
         if said_at(items, k + 1) == "of" and said_at(items, k + 2) in ("our", "my", "your", "their") and label_at(items, k + 3) not in _COUNTED:
             item.drop()  # "many of our residents are south asian"

@@ -375,8 +375,8 @@ def recalled(history: History, state: State, parsed: ParsedTurn) -> tuple[Frame,
         return meant
     if (meant := recall.whole_set(states, parsed)) is not None:
         return follow_up(meant, parsed.patches or (Patch(),))
-    if (meant := recall.together(states, parsed)) is not None:
-        return meant
+    if len(history.about) < 2 and (meant := recall.together(states, parsed)) is not None:
+        return follow_up(meant, parsed.patches) if any(patch.count for patch in parsed.patches) else meant
     if len(parsed.patches) == 1 and (parts := recall.half_changed(state.requests, parsed)):
         stay, change = parts
         return (*stay, *(merge(base, parsed.patches[0].without({"count", "count_factor"}), base.tone) for base in change))

@@ -266,6 +266,9 @@ def _opens_with_is(s: Sentence) -> bool:
 
 def _is_it_bad(s: Sentence) -> bool:
     """ "a mole on her shoulder, can you tell me if it's cancer?"."""
+    asked = " ".join(i.said for i in s.items)
+    if "rash" not in s.labels and re.search(r"\bwhat (?:this|that|the|my) (?:\w+ )?(?:rash|spots?|mole|lesion|mark|bumps?|thing|lump|patch)\b.* (?:is|are|could be|might be)\b", asked):
+        return True  # "can you tell me what this rash on my leg is?"
     if _opens_with_is(s) and not s.named and any(i.said in words("bad_end") for i in s.items):
         return True  # "is the first one cancer?"
     if_ = next((k for k, i in enumerate(s.items) if i.said in ("if", "whether") or i.said.startswith(("if it", "whether it"))), None)

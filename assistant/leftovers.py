@@ -107,6 +107,7 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
         elif item.label == "word" and item.text.isalpha() and len(item.text) > 3:
             described = label_at(items, k + 1) in ("rash", "lesion", "generic_rash", "area", "skin")
             described = described and not (item.said.endswith("ing") and said_at(items, k - 1) in {*words("we_are"), "are", "is", "was", "were", "been"})  # "we're doing eczema"
+            described = described and item.said not in ("called", "named")
             if (described and item.said.endswith(tuple(words("adjective_ending")))) or not is_english(item.text):
                 out.append(item.text)
     return tuple(dict.fromkeys(out))

@@ -123,7 +123,7 @@ def swapped(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame
     return tuple(frame(request) for request in reversed(requests)) if _ORDER.search(text) else None
 
 
-_TOGETHER = re.compile(r"\b(?:(?:all|the) (two|three|four|five|2|3|4|5)|both|the pair|them|these|those|they)\b.*\b(?:(?:next to|beside) (?:each other|one another)|side by side|together|in one row|at once)\b|^\W*(?:(?:nice|great|good|ok|okay|now|and|lovely|perfect|cool|thanks|please|show me|can i see)\W+)*(?:side by side|next to each other)(?: please)?\W*$|\bcompare (?:them|these|those|both|the two)\W*$|\bshow (?:me |us )?(?:both|the two)(?: of (?:them|these|those))?\W*$")
+_TOGETHER = re.compile(r"\b(?:(?:all|the) (two|three|four|five|2|3|4|5)|both|the pair|them|these|those|they)\b.*\b(?:(?:next to|beside) (?:each other|one another)|side by side|together|in one row|at once)\b|^\W*(?:(?:ok|now|and|so|then)\W+)*both(?: together)?(?: please)?\s*(?:,|$)|^\W*(?:(?:nice|great|good|ok|okay|now|and|lovely|perfect|cool|thanks|please|show me|can i see)\W+)*(?:side by side|next to each other)(?: please)?\W*$|\bcompare (?:them|these|those|both|the two)\W*$|\bshow (?:me |us )?(?:both|the two)(?: of (?:them|these|those))?\W*$")
 _ALL_OF = re.compile(r"\ball (two|three|four|five|six|[2-9]|1\d|20)\b")
 _HOW_MANY = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 

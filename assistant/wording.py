@@ -30,7 +30,8 @@ REJECTED = re.compile(
 )
 #: Others like what is shown.
 VARIATIONS = re.compile(r"\b(?:variations?|variants?) (?:of|on) (?:that|this|it|the|those|these)\b", re.I)
-_BETTER_BEFORE = re.compile(r"\b(?:before|previous|earlier|the last one|the old one|the first one)(?: one| version| picture| image)? (?:was|were|looked) (?:much )?(?:better|nicer|good)\b", re.I)
+_BETTER_BEFORE = re.compile(r"\b(?:before|previous|earlier|the last one|the old one|the first one)(?: one| version| picture| image)? (?:was|were|looked) (?:much )?(?:better|nicer|good)\b|\b(?:was|were|looked) (?:much )?(?:better|nicer) (?:before|earlier|previously)\b", re.I)
+_PUT_BACK = re.compile(r"^\W*(?:(?:oops|sorry|no|ok|wait|hmm|actually|please)\W+)*(?:put|bring|get) (?:it|that|them|those|this) back(?: in| please| again)*\W*$", re.I)
 #: Adjectives that answer "which condition?".
 KINDS = {"fungal": "tinea", "atopic": "eczema"}
 _KIND = re.compile(rf"\b({'|'.join(KINDS)})\b", re.I)
@@ -50,8 +51,8 @@ def meant(parsed: ParsedTurn, shown: int, waits: str) -> ParsedTurn:
         return parsed.model_copy(update={"intent": intent, "topic": None, "patches": (), **fields})
 
     text, intent = parsed.text, parsed.intent
-    if shown and intent != "undo" and _BETTER_BEFORE.search(text):
-        return as_("undo")  # "no, before was better"
+    if shown and intent != "undo" and (_BETTER_BEFORE.search(text) or _PUT_BACK.search(text)):
+        return as_("undo")  # "no, before was better", "oops, bring it back"
     if waits and ((intent == "request" and _DECLINED.search(text)) or (intent == "undo" and "mind" in text.lower())):
         return as_("social", topic="no")  # "no, leave it", "ok never mind" of what was offered
     if waits == "rash" and intent == "off_topic" and (kind := _KIND.search(text)):
