@@ -135,10 +135,13 @@ def open_app(
         "server.showEmailPrompt": "false",
         "server.fileWatcherType": "none",
         "browser.gatherUsageStats": "false",
+        # Streamlit's own words at the start, and a notice on the page that offers to install things for its developers.
+        "logger.hideWelcomeMessage": "true",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
     from streamlit.web import cli
 
+    typer.echo(f"The chat is at http://{'localhost' if host == '0.0.0.0' else host}:{port}. Ctrl+C here ends it.")
     threading.Thread(target=_load_ahead, args=(host, port), daemon=True).start()
     cli.main(["run", page.origin, *flags], prog_name="streamlit")
 

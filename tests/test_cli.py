@@ -213,3 +213,17 @@ def test_parse_shows_what_was_read() -> None:
         {"rash": ["eczema"], "area": ["neck"], "tone": ["fair"], "count": 2}
     ]
     assert 'patch 1: {"rash": ["eczema"]' in run("parse", "two images of eczema on the neck, fair skin").stdout
+
+
+def test_app_starts_the_page_without_streamlits_own_notices(monkeypatch: pytest.MonkeyPatch) -> None:
+    from streamlit.web import cli
+    from typer.testing import CliRunner
+
+    import script2skin
+
+    started: list[list[str]] = []
+    monkeypatch.setattr(cli, "main", lambda arguments, **_: started.append(arguments))
+    monkeypatch.setattr(script2skin, "_load_ahead", lambda *_: None)
+    shown = CliRunner().invoke(script2skin.app, ["app", "--port", "8123"])
+    assert shown.exit_code == 0 and "http://localhost:8123" in shown.output
+    assert {"--logger.hideWelcomeMessage=true", "--browser.gatherUsageStats=false", "--server.port=8123"} <= set(started[0])

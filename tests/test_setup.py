@@ -121,6 +121,7 @@ def test_only_weights_are_large():
 def test_nothing_phones_home():
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
     assert config["browser"]["gatherUsageStats"] is False
+    assert config["logger"]["hideWelcomeMessage"] is True, "else the page offers to install things for developers"
 
 
 def _code(path: Path) -> list[str]:
