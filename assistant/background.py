@@ -41,7 +41,7 @@ def _names_a_topic(items: list[Item], k: int) -> bool:
     lecture = items[max(0, k - 4) : k]
     if not any(i.said in words("lectures") for i in lecture) or not any(i.said in ("on", "about", "of") for i in lecture):
         return False
-    asked = next((j for j in range(k + 1, len(items)) if items[j].label == "request"), None)
+    asked = next((j for j in range(k + 1, len(items)) if items[j].label in ("request", "image", "count")), None)
     return asked is not None and any(i.label == "rash" for i in items[asked:])
 
 

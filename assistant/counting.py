@@ -102,6 +102,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "number_of_lesions", "single"  # "one big wart only"
     if noun == "lesion" or (noun in _RASHES and _in_one_image(items, k)):
         return "number_of_lesions", "single" if items[k].number == 1 else "multiple"
+    if items[k].said == "some" and not noun and label_at(items, k + 1) == "word" and not any(i.label in ("rash", "image") for i in items[k:]):
+        return "adverb", ""  # "add a ruler and some hair"
     if not noun and _is_pronoun(items, k):
         return "adverb", ""
     if id_at(items, k + 1) == "various" and label_at(items, k + 2) in ("slot_noun", "scale"):

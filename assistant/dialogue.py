@@ -179,7 +179,7 @@ def respond(
         or ((history.about or shown) and recall.bare_show(parsed))
     ):
         parsed = parsed.model_copy(update={"intent": "request", "mode": "modify", "topic": None})
-    if parsed.intent == "request" and wording.REAL.search(parsed.text) and not any(patch.rash or patch.area or patch.tone for patch in parsed.patches):
+    if parsed.intent == "request" and wording.REAL.search(parsed.text) and not any(patch.area or patch.tone for patch in parsed.patches):
         return history, answers.answer(parsed.model_copy(update={"intent": "help"}), shown, history.about, trained)[0]
     if parsed.intent == "request" or accepted:
         return requested(history, starting_from(history, parsed.first), parsed, trained, limit, seed)
@@ -373,7 +373,7 @@ def recalled(history: History, state: State, parsed: ParsedTurn) -> tuple[Frame,
         return meant
     if (meant := recall.extreme(state.requests, parsed)) is not None:
         return meant
-    if (meant := recall.whole_set(states, parsed)) is not None:
+    if (meant := recall.whole_set(states, parsed) or recall.gathered(states, parsed)) is not None:
         return follow_up(meant, parsed.patches or (Patch(),))
     if len(history.about) < 2 and (meant := recall.together(states, parsed)) is not None:
         return follow_up(meant, parsed.patches) if any(patch.count for patch in parsed.patches) else meant

@@ -153,6 +153,8 @@ def _is_about_images(s: Sentence) -> bool:
 
 def _asks_for_something_else(s: Sentence) -> bool:
     """ "draw three cars": a number and a verb, but nothing of skin."""
+    if any(i.said.split()[0] in ("add", "adding") for i in s.of("add")) and s.of("word") and not (s.named or s.unknown or s.targets or s.labels & {"count", "image", "people", "compare", "generic_rash", "modify"}):
+        return True  # "add a ruler and some hair"
     skin = s.named or s.unknown or s.targets
     if not skin and len(s.of("word")) > 1 and s.labels & _TELLING == {"count"}:
         return True  # "book me a table for two"
@@ -302,6 +304,8 @@ def question(s: Sentence) -> str | None:
     """The topic asked about; None when it is no question or is best answered by images ("show me what … looks like")."""
     if _why_so(s):
         return "choice"
+    if next((i.said for i in s.items if i.label not in ("conj", "social", "interjection")), "") == "why" and any(i.said in words("felt") for i in s.items):
+        return "feeling"  # "why it is so itchy?"
     if any(i.id == "resembles" for i in s.of("question")):
         return "resembles"
     if not s.named and (asked := _about_images(s)) and any(i.said in ("what", "which") for i in s.items[:2]):
@@ -367,7 +371,7 @@ def _then_asked_for(s: Sentence, at: int) -> bool:
 
 def _asked_before(s: Sentence) -> str | None:
     """The topic of a question that a request follows."""
-    at = next((k for k, i in enumerate(s.items) if i.label == "question" and i.said not in _AUXILIARIES), None)
+    at = next((k for k, i in enumerate(s.items) if i.label == "question" and i.said.split()[0] in words("asking")), None)
     return _topic([s.items[at]]) if at is not None and _then_asked_for(s, at) else None
 
 

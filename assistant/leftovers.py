@@ -92,8 +92,8 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
             out += [] if time_left or agreed or of_person or of_picture else [without + item.text]
         elif item.said in ("from", "to", "due to", "caused by") and any(i.label == "rash" and i.id == "contact dermatitis" for i in items) and (what := _cause(items, k)):
             out.append(what)
-        elif item.label == "adverb" and item.said.startswith(("from ", "under ")) and item.said.endswith(" watch") and label_at(items, k + 1) == "word":
-            out.append(f"watch {items[k + 1].text}")  # "from a watch strap, on the wrist"
+        elif item.label == "adverb" and item.said.startswith(("from ", "under ")) and item.said.endswith(" watch"):
+            out.append(f"watch {items[k + 1].text}" if label_at(items, k + 1) == "word" else "watch")  # "from a watch strap, on the wrist"
         elif item.said == "body" and said_at(items, k - 1) in ("and", "&") and label_at(items, k - 2) == "area":
             out.append(item.text)  # "all over the face and body"
         elif item.label == "figure" and said_at(items, k + 1).endswith(tuple(words("age"))):

@@ -188,6 +188,17 @@ def whole_set(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
     return tuple(map(frame, shown[-2].requests))
 
 
+def gathered(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
+    """ "show all three on black skin" after three answers of one image each: the three."""
+    found = _ALL_OF.search(parsed.text.lower())
+    shown = drawn(states)
+    if not found or not shown or parsed.targets or any(patch.rash or patch.area or patch.count for patch in parsed.patches):
+        return None
+    wanted = _HOW_MANY.get(found[1]) or int(found[1])
+    seen = list(dict.fromkeys(request for state in shown for request in state.requests))[-wanted:]
+    return tuple(map(frame, seen)) if len(shown[-1].requests) == 1 == shown[-1].requests[0].count and len(seen) == wanted else None
+
+
 _SAME_PLACE = re.compile(r"\bsame (?:body )?(?:place|site|area|spot|location|position)\b")
 _THERE = re.compile(r"(?<!hi )(?<!hello )(?<!hey )(?<!over )\bthere(?= (?:too|as well|instead|please|now|look)\b|\W*$|,)")
 
