@@ -237,6 +237,7 @@ def weak_values(items: list[Item]) -> None:
             ends = (label_at(items, k + 1) in ("", "conj", "number") or said_at(items, k + 1) == "one") and said_at(items, k - 1) == "on"
             told = told or (ends and any(i.label in ("skin", "tone") for i in items))  # "black skin, and the same on white"
             told = told or _after_age(items, k)
+            told = told or (k > 0 and all(i is item or i.label in ("modify", "social", "conj", "adverb", "request") for i in items))  # "now white"
             told = told or (said_at(items, k - 1) in ("is", "was", "'s") and (said_at(items, k - 2) in ("she", "he", "they") or label_at(items, k - 2) == "people"))
             item.label = "tone" if told else "word"
         elif item.label == "severity_with_rash":
@@ -519,8 +520,12 @@ def excepted(items: list[Item]) -> None:
         if label_at(items, j) == "tone" and items[j].said in words("loose_tone"):
             items[j].drop()
     if any(i.said not in groups for i in said):
-        for item in said:
-            if item.said in groups:
+        for k, item in enumerate(items):
+            if item not in said or item.said not in groups:
+                continue
+            if label_at(items, k - 1) == "conj" and label_at(items, k - 2) == "tone":
+                item.id = "fair" if "fair" in item.values else item.values[-1]  # "light, medium and dark skin tones"
+            else:
                 item.drop()
     for item in items:
         if item.is_value and not item.negated and len(item.values) > 1:

@@ -177,6 +177,7 @@ def respond(
         (parsed.intent == "social" and recall.swapped(shown, parsed))
         or (parsed.intent == "off_topic" and recall.extreme(shown, parsed))
         or ((history.about or shown) and recall.bare_show(parsed))
+        or recall.steps_on(states, parsed)
     ):
         parsed = parsed.model_copy(update={"intent": "request", "mode": "modify", "topic": None})
     if parsed.intent == "request" and wording.REAL.search(parsed.text) and not any(patch.area or patch.tone for patch in parsed.patches):

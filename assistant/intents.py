@@ -234,7 +234,7 @@ def diagnosis(s: Sentence) -> str | None:
     cues = [
         (k, i)
         for k, i in enumerate(s.items)
-        if i.label == "diagnosis" and said_at(s.items, k + 1) not in ("how", "what", "why", "where") and not (i.said.startswith("if ") and label_at(s.items, k + 1) in ("negate", "idiom")) and (i.id != "have" or (not s.asks and _complains(s.items, k))) and not (i.said.endswith(" be") and _is_done(s.items, k))
+        if i.label == "diagnosis" and said_at(s.items, k + 1).split()[:1] not in (["how"], ["what"], ["why"], ["where"], ["look"], ["looks"]) and not (i.said.startswith("if ") and label_at(s.items, k + 1) in ("negate", "idiom")) and (i.id != "have" or (not s.asks and _complains(s.items, k))) and not (i.said.endswith(" be") and _is_done(s.items, k))
     ]
     if not cues:
         return "identify" if not s.asks and _is_it(s.items) else None

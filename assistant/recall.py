@@ -229,14 +229,15 @@ def half_changed(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[
 
 _FURTHER = re.compile(
     r"^\W*(?:(?:and|now|ok|okay|no|make it|go|please|can it be|could it be)\W+)*"
-    r"(?:(?:even|still|yet|much|a lot) (?:more|further|stronger)|more so|(?:a (?:bit|little|tad|touch) )?further|more than that|(?:a (?:bit|little) )?more still)(?: please)?\W*$"
+    r"(?:(?:even|still|yet|much|a lot) (?:more|further|stronger)|more so|(?:a (?:bit|little|tad|touch) )?further|more than that|(?:a (?:bit|little) )?more still|(?P<less>(?:a (?:bit|little|tad|touch) |even |still |slightly )?less|not so much))(?: please)?\W*$"
 )
 
 
 def further(states: Sequence, parsed: ParsedTurn) -> Patch | None:
     """ "even more" after "more severe" or "darker": the step again that the last answer took."""
     shown = drawn(states)
-    if len(shown) < 2 or not _FURTHER.search(parsed.text.lower()):
+    found = _FURTHER.search(parsed.text.lower())
+    if len(shown) < 2 or not found:
         return None
     for slot, step in (("severity", "severity_step"), ("tone", "tone_step")):
         scale = vocabulary().names(slot)
@@ -244,8 +245,14 @@ def further(states: Sequence, parsed: ParsedTurn) -> Patch | None:
         if now != before and len(now) == len(before) == 1 and None not in now:
             unsaid = SEVERITY_UNSAID if slot == "severity" else ""
             way = scale.index(now.pop()) - scale.index(before.pop() or unsaid)
+            way = -way if found["less"] else way  # "a bit less": a step back
             return Patch(**{step: 1 if way > 0 else -1}) if way else None
     return None
+
+
+def steps_on(states: Sequence, parsed: ParsedTurn) -> bool:
+    """Whether words that say nothing by themselves ("a bit less") go on with the last step."""
+    return parsed.intent == "off_topic" and further(states, parsed) is not None
 
 
 def bare_show(parsed: ParsedTurn) -> bool:

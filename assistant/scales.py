@@ -56,7 +56,8 @@ def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:
     """Steps that the scale at ``k`` is followed by, and where they end; none when there is no scale."""
     item = items[k]
     bracketed = k and items[k - 1].text == "(" and any(i.label in ("tone", "skin", "scale") for i in items[:k])  # "darker skin (V-VI)"
-    if item.text in (*_BARE, "I") and label_at(items, k + 1) == "range" and (bracketed or any(i.label == "scale" for i in items[:k])):
+    joined = label_at(items, k + 1) == "range" or (bracketed and label_at(items, k + 1) == "conj" and k + 2 < len(items) and items[k + 2].text in _BARE)
+    if item.text in (*_BARE, "I") and joined and (bracketed or any(i.label == "scale" for i in items[:k])):
         steps, end = _numerals(items, k, 6)  # "for Fitzpatrick I-II and 2 for V-VI"
         return ([("fitzpatrick", s) for s in steps], end) if len(steps) > 1 else ([], k)
     if item.label != "scale" and not (item.label == "skin" and "skin" in item.said) and not _is_numbered_tone(items, k):

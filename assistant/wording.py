@@ -19,7 +19,7 @@ CHILD = re.compile(
 )
 #: A real patient or a photograph of one is asked for.
 REAL = re.compile(r"\breal (?:\w+ )?(?:patients?|persons?|people|photos?|photographs?|cases? photos?)\b|\bfrom your (?:hospital|clinic|ward|practice)\b", re.I)
-_DECLINED = re.compile(r"^\W*(?:no|nah|nope)\W+(?:thanks\W+)?(?:just )?(?:leave|forget|skip|drop|don't|do not|dont) (?:it|that|this|bother)\b", re.I)
+_DECLINED = re.compile(r"^\W*(?:no|nah|nope)\W+(?:thanks\W+)?(?:just )?(?:leave|forget|skip|drop|don't|do not|dont) (?:it|that|this|bother)(?: then| please| for now)?\W*$", re.I)
 _LAST_ONE = re.compile(r"\b(?:delete|remove|drop|discard|erase|leave out|take (?:out|away)|get rid of) the last (?:one|image|picture|photo|pic)\b", re.I)
 #: What is shown is not liked, and is to be drawn anew.
 REJECTED = re.compile(
@@ -53,7 +53,7 @@ def meant(parsed: ParsedTurn, shown: int, waits: str) -> ParsedTurn:
     text, intent = parsed.text, parsed.intent
     if shown and intent != "undo" and (_BETTER_BEFORE.search(text) or _PUT_BACK.search(text)):
         return as_("undo")  # "no, before was better", "oops, bring it back"
-    if waits and ((intent == "request" and _DECLINED.search(text)) or (intent == "undo" and "mind" in text.lower())):
+    if (intent == "request" and _DECLINED.search(text)) or (waits and intent == "undo" and "mind" in text.lower()):
         return as_("social", topic="no")  # "no, leave it", "ok never mind" of what was offered
     if waits == "rash" and intent == "off_topic" and (kind := _KIND.search(text)):
         return as_("request", mode="modify", patches=(Patch(rash=(KINDS[kind[1].lower()],)),))  # "fungal, i think"
