@@ -212,6 +212,10 @@ def _leads(clause: Clause, slot: str) -> bool:
 
 def _share_count(parts: list[Clause]) -> None:
     """A count said once, first, for several clauses is shared out; with "each" it is for each."""
+    if any(c.each and "count" in c.slots and c.slots["count"][0].id != "noun" for c in parts):
+        for clause in parts:
+            if "count" in clause.slots and clause.slots["count"][0].id == "noun":
+                del clause.slots["count"]  # "Images needed: … Also … Two of each"
     counted = [c for c in parts if "count" in c.slots]
     if len(parts) < 2 or len(counted) != 1 or counted[0].slots["count"][0].number is None:
         return

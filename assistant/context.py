@@ -78,6 +78,8 @@ def _is_near_another(items: list[Item], k: int) -> bool:
 def _is_body_verb(items: list[Item], k: int) -> bool:
     """ "let's nail this", "to back it up"; not "show it on the face"."""
     before = said_at(items, k - 1)
+    if label_at(items, k - 1) == "conj" and label_at(items, k - 2) == "area":
+        return False  # "hand, wrist and elbow for every tone"
     subject, after = before in ("we", "i", "you", "they") and said_at(items, k - 2) not in ("can", "could", "will", "do"), said_at(items, k + 1)
     if (subject or before == "to") and (after in ("a", "an", "our", "some") or label_at(items, k + 1) in ("number", "quantity")):
         return True  # "we shoulder a lot of work", "to face an audience"

@@ -348,7 +348,9 @@ def question(s: Sentence) -> str | None:
         return "limit"  # "how do I get 500 of these?"
     if topic == "name" and cues[0].said.startswith(("also", "otherwise")) and any(p.area or p.tone for p in s.patches) and s.items[-1].said != "?":
         return None  # "tinea, also known as ringworm, on the arm"
-    first = next((i for i in s.items if i.label not in (*_EMPTY, "social", "modify", "negate")), None)
+    begins = max((k + 1 for k in range(at) if s.items[k].label == "conj" and s.items[k].id == "stop"), default=0)
+    begins = begins if not any(i.is_value or i.label == "count" for i in s.items[:begins]) else 0  # "quiz me: what does it look like?"
+    first = next((i for i in s.items[begins:] if i.label not in (*_EMPTY, "social", "modify", "negate")), None)
     telling = any(c.id not in ("appearance", "definition") or (c.id == "definition" and " " in c.text) for c in cues)
     if (first is not None and first.label != "question" and not telling) or (s.asks and topic == "difference"):
         return None

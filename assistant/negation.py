@@ -47,9 +47,19 @@ def correct(items: list[Item]) -> None:
         if b is None or b > k + 6 or slot not in (*SLOTS, "count", "number"):
             continue
         stop = max((j for j in range(k) if items[j].id == "stop"), default=-1)
-        a = next((j for j in range(k - 1, max(stop, k - 7), -1) if items[j].label == slot), None)
+        a = next((j for j in range(k - 1, max(stop, k - 9), -1) if items[j].label == slot), None)
         if a is None or any(i.label == "negate" for i in items[max(0, a - 4) : a]):
             continue  # "I did not mean the ear, I meant the neck" says it itself
+        noun = next_index(items, b)
+        if slot in ("severity", "size", "number") and label_at(items, noun) == "rash":
+            earlier = next((j for j in range(k - 1, a, -1) if items[j].label == "rash"), None)
+            if earlier is not None:  # "severe nappy rash... no, sorry, severe eczema"
+                items[a].drop()
+                a = earlier
+                if any(i.label == "area" for i in items[noun : sentence_end(items, noun)]):
+                    for item in items[a:k]:
+                        if item.label == "area":
+                            item.drop()
         if a + 1 < k and items[a + 1].implied:
             items[a + 1].drop()  # the site of "athlete's foot"
         items[a].drop()
