@@ -38,6 +38,9 @@ def _names_a_group(items: list[Item], k: int) -> bool:
 
 def _names_a_topic(items: list[Item], k: int) -> bool:
     """ "a lecture on fungal infections, can you give me ringworm on the arm": what it is about, and then what is asked for."""
+    colon = k + 1 < len(items) and items[k + 1].said == ":"
+    if colon and not any(i.is_value or i.label == "count" for i in items[:k]) and any(i.label == "request" for i in items[k:]):
+        return any(i.label == "rash" and i.id == items[k].id for i in items[k + 2 :])  # "to revise acne: could I have mild acne …"
     lecture = items[max(0, k - 4) : k]
     if not any(i.said in words("lectures") for i in lecture) or not any(i.said in ("on", "about", "of") for i in lecture):
         return False

@@ -308,6 +308,8 @@ def ambiguous(items: list[Item]) -> None:
             item.become("request")
         elif item.label == "modify" and item.said == "again" and all(i is item or i.label in ("social", "conj") or i.said in ("please", "pls", "and", "ok") for i in items):
             item.become("add", "fresh")  # as "try again"
+        elif item.label == "modify" and item.said.split()[0] == "set" and any(i.said in ("a", "an", "the", "our", "this") for i in items[max(0, k - 3) : k]):
+            item.drop()  # "a balanced set to test a classifier"
         elif _goes_back(items, k):
             steps = next(i for i in items[k + 1 :] if i.number is not None)
             item.become("undo", str(int(steps.number)))
