@@ -509,9 +509,9 @@ def drafted(
         mode = "compare"
     if mode == "add" and not parsed.keeps and shown_already(state, merged):
         merged = unseen(merged, state.frames)  # "two more of the darkest one"
-    elif mode == "add" and [f.values() for f in merged] == [f.values() for f in bases]:
-        merged = unseen(merged, state.frames if parsed.targets else bases)
-    if (wording.REJECTED.search(parsed.text) or wording.VARIATIONS.search(parsed.text)) and [f.values() for f in merged] == [f.values() for f in bases]:
+    elif [f.values() for f in merged] == [f.values() for f in bases] and (
+        mode == "add" or wording.REJECTED.search(parsed.text) or wording.VARIATIONS.search(parsed.text)
+    ):
         merged = unseen(merged, state.frames if parsed.targets else bases)  # "the olive ones are not convincing, do them again"
     if mode == "compare" and parsed.keeps:
         merged = as_many_of(bases, merged)

@@ -71,11 +71,15 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     return _small_talk(s)
 
 
+def _opening(s: Sentence) -> str:
+    """What a sentence begins with, but for greetings, joins and interjections."""
+    return next((i.said for i in s.items if i.label not in ("conj", "social", "interjection")), "")
+
+
 def _asks_whether_real(s: Sentence) -> bool:
     """ "is this a real patient?", "which of these is real?"; not "show a real case"."""
     about = any(w in words("reality") for i in s.items for w in (i.said, i.said.split()[-1]))
-    opening = next((i.said.split()[0] for i in s.items if i.label not in ("conj", "social", "interjection")), "")
-    return about and not s.asks and opening in ("is", "are", "was", "were", "which", "do", "does")
+    return about and not s.asks and _opening(s).split(" ")[0] in ("is", "are", "was", "were", "which", "do", "does")
 
 
 def person_words(s: Sentence) -> list[str]:
@@ -251,19 +255,17 @@ def diagnosis(s: Sentence) -> str | None:
 
 def _what_comes(s: Sentence) -> str | None:
     """ "is it going to scar?", "will it leave a mark?": how it ends, of a word that is no condition to draw."""
-    opening = next((i.said for i in s.items if i.label not in ("conj", "social", "interjection")), "")
     strange = any(i.label.startswith("outside_") and i.said.startswith(("scar", "mark")) for i in s.items)
-    return "identify" if opening in ("is", "will", "does", "can", "could") and s.has("modify", "pronoun") and strange and not (s.named or s.asks) else None
+    return "identify" if _opening(s) in ("is", "will", "does", "can", "could") and s.has("modify", "pronoun") and strange and not (s.named or s.asks) else None
 
 
 def _of_oneself(s: Sentence) -> str | None:
     """ "is the one on my own shoulder a melanoma?": asked of one's own skin."""
-    opening = next((i.said for i in s.items if i.label not in ("conj", "social", "interjection")), "")
-    return "identify" if opening in ("is", "are", "could", "might") and not s.asks and any(i.said in ("my own", "myself", "on me") for i in s.items) else None
+    return "identify" if _opening(s) in ("is", "are", "could", "might") and not s.asks and any(i.said in ("my own", "myself", "on me") for i in s.items) else None
 
 
 def _opens_with_is(s: Sentence) -> bool:
-    return next((i.said for i in s.items if i.label not in ("conj", "social", "interjection")), "") in ("is", "are", "is it", "is this", "is that")
+    return _opening(s) in ("is", "are", "is it", "is this", "is that")
 
 
 def _is_it_bad(s: Sentence) -> bool:
@@ -304,7 +306,7 @@ def question(s: Sentence) -> str | None:
     """The topic asked about; None when it is no question or is best answered by images ("show me what … looks like")."""
     if _why_so(s):
         return "choice"
-    if next((i.said for i in s.items if i.label not in ("conj", "social", "interjection")), "") == "why" and any(i.said in words("felt") for i in s.items):
+    if _opening(s) == "why" and any(i.said in words("felt") for i in s.items):
         return "feeling"  # "why it is so itchy?"
     if any(i.id == "resembles" for i in s.of("question")):
         return "resembles"

@@ -128,13 +128,22 @@ _ALL_OF = re.compile(r"\ball (two|three|four|five|six|[2-9]|1\d|20)\b")
 _HOW_MANY = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 
 
+def _how_many(said: str) -> int:
+    return _HOW_MANY.get(said) or int(said)
+
+
+def _last_drawn(states: Sequence, wanted: int) -> list[ImageRequest]:
+    """The last ``wanted`` different requests that were drawn, fewer where there are fewer."""
+    return list(dict.fromkeys(request for state in drawn(states) for request in state.requests))[-wanted:]
+
+
 def together(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
     """ "now all three next to each other" after three answers of one image each; "put them side by side" after two."""
     found = _TOGETHER.search(parsed.text.lower())
     if not found or _BOTH.search(parsed.text.lower()) or any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
         return None
-    wanted = _HOW_MANY.get(found[1]) or int(found[1] or 2)
-    seen = list(dict.fromkeys(request for state in drawn(states) for request in state.requests))[-wanted:]
+    wanted = _how_many(found[1] or "two")
+    seen = _last_drawn(states, wanted)
     now = [request for state in drawn(states)[-1:] for request in state.requests]
     return tuple(map(frame, seen)) if len(seen) == wanted and len(now) < wanted else None
 
@@ -181,7 +190,7 @@ def whole_set(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
         return None
     now, before = list(images(shown[-1].requests)), list(images(shown[-2].requests))
     counted = _ALL_OF.search(parsed.text.lower())
-    if counted and (_HOW_MANY.get(counted[1]) or int(counted[1])) != len(before):
+    if counted and _how_many(counted[1]) != len(before):
         return None
     if len(now) != 1 or len(before) < 2 or now[0].seed not in {request.seed for request in before}:
         return None
@@ -194,8 +203,8 @@ def gathered(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
     shown = drawn(states)
     if not found or not shown or parsed.targets or any(patch.rash or patch.area or patch.count for patch in parsed.patches):
         return None
-    wanted = _HOW_MANY.get(found[1]) or int(found[1])
-    seen = list(dict.fromkeys(request for state in shown for request in state.requests))[-wanted:]
+    wanted = _how_many(found[1])
+    seen = _last_drawn(states, wanted)
     return tuple(map(frame, seen)) if len(shown[-1].requests) == 1 == shown[-1].requests[0].count and len(seen) == wanted else None
 
 
