@@ -7,9 +7,72 @@ from __future__ import annotations
 
 import itertools
 
-from assistant.items import Item, sentence_end
+from assistant.items import Item, said_at, sentence_end
 from assistant.typos import is_english
 from assistant.vocabulary import words
+
+
+#: Labels of what a request is made of: a part of a sentence that has one of them is no chatter.
+_SUBSTANCE = frozenset({
+    "rash", "outside_rash", "area", "outside_area", "tone", "tone_with_skin", "tone_people", "tone_from", "scale", "skin", "slot_noun", "generic_rash", "lesion", "image", "request",
+    "compare", "darker", "worse", "bigger", "more_lesions", "times", "clear", "each", "after_any", "undo", "redo", "reset", "seed", "target_noun", "middle", "correction", "diagnosis",
+    "other_subject", "collection", "people",
+})  # fmt: skip
+
+
+def set_chatter_aside(items: list[Item]) -> None:
+    """Take the meaning from what is told before a request or in a sentence of its own, and is about nothing that could be drawn:
+    "I use Python 3.11 under Ubuntu 22.04.", "bruh the wifi here is so bad, …", "My boss will be over the moon."
+
+    It comes before numbers are counted and people and questions are looked for.
+    """
+    parts = _parts(items)
+    telling = [any(_is_substance(i) and not _in_compound(items, k) for k, i in enumerate(items[part], part.start)) for part, _ in parts]
+    if not any(telling):
+        return
+    first = telling.index(True)
+    for n, (part, stopped) in enumerate(parts):
+        told = n < first or (stopped and (n == 0 or parts[n - 1][1]))
+        if not telling[n] and told and _is_chatter(items[part]):
+            for item in items[part]:
+                if item.label not in ("conj", "social"):
+                    item.drop()
+
+
+def _parts(items: list[Item]) -> list[tuple[slice, bool]]:
+    """Parts between marks, and whether a full stop or the like ends each."""
+    parts, start = [], 0
+    for k, item in enumerate(items):
+        mark = item.text in (",", "-", "–", ";", ":") or (item.label == "conj" and item.id == "stop")
+        if mark or k == len(items) - 1:
+            parts.append((slice(start, k + 1), item.text not in (",", "-", "–", ":")))
+            start = k + 1
+    return parts
+
+
+def _is_substance(item: Item) -> bool:
+    plain = item.said in words("often_idle") or (item.label == "scale" and item.said == "monk")
+    change = item.label == "modify" and item.id not in ("pronoun", "now") and not plain
+    vague = item.label == "help" and not item.said.endswith(("real patients", "real people"))
+    asked = item.label == "question" and item.said not in words("auxiliary")
+    add = item.label == "add" and item.id != "also"
+    return (item.label in _SUBSTANCE and not plain) or vague or change or asked or add
+
+
+def _in_compound(items: list[Item], k: int) -> bool:
+    """ "case conference", "version 4.2", "sample size": a noun for an image that tells of something else."""
+    after = items[k + 1] if k + 1 < len(items) else None
+    return items[k].label == "image" and items[k].id == "one" and after is not None and ((after.label == "word" and after.text.isalpha() and is_english(after.said)) or (after.label == "number" and after.text.count(".") == 1))
+
+
+def _is_chatter(part: list[Item]) -> bool:
+    """Whether a part tells something: two ordinary words at least, or one beside a number."""
+    if any(i.said in words("amounts") for i in part) or any(i.label == "ordinal" and said_at(part, k - 1).split()[-1:] == ["the"] for k, i in enumerate(part)):
+        return False  # "count 5", "I think the second looks best"
+    ordinary = [i for i in part if i.label in ("word", "unit") and i.text.isalpha() and len(i.text) > 1]
+    numbered = any(i.label == "number" and i.number is not None for i in part)
+    values = any(i.label in ("severity", "size", "quantity") or (i.label == "number" and i.number is None) for i in part)
+    return len(ordinary) > 1 + values or (bool(ordinary) and numbered and not values)
 
 
 def set_background_aside(items: list[Item]) -> None:
@@ -17,7 +80,7 @@ def set_background_aside(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if _as_reason(items, k):
             _drop_if_told_elsewhere(items, k, sentence_end(items, k))
-        elif (item.said in words("reason") and k) or item.said in words("mix_up"):
+        elif (item.said in words("reason") and k and (item.said != "seeing" or said_at(items, k + 1) in ("that", "as", "how"))) or item.said in words("mix_up"):
             _drop_if_told_elsewhere(items, k, _end(items, k))
         elif item.label == "rash" and (_names_a_group(items, k) or _names_a_topic(items, k)):
             item.drop()

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from assistant.items import Item, label_at
 from assistant.schema import Patch
-from assistant.vocabulary import SLOTS
+from assistant.vocabulary import SLOTS, vocabulary
 
 _ADJECTIVAL = ("severity", "size", "number")
 
@@ -104,6 +104,8 @@ def _starts_clause(clause: Clause, slot: str, item: Item, items: list[Item], k: 
             clause.slots.pop("count")  # "six images …, one per tone"
             return False
         return True
+    if slot == "rash" and _has_article(items, k) and "count" not in clause.slots and clause.slots.keys() & {*_ADJECTIVAL} and clause.order[-1] == "rash":
+        return True  # "an early melanoma and a mole"
     if clause.order[-1] == slot:
         return False
     if slot in ("area", "tone") and item.id in {said.id for said in clause.slots[slot]}:
@@ -111,6 +113,14 @@ def _starts_clause(clause: Clause, slot: str, item: Item, items: list[Item], k: 
     if slot in _ADJECTIVAL and clause.order[-1] == "rash" and "rash" in clause.slots and clause.order.index("rash") < len(clause.order) - 1:
         return True
     return True
+
+
+def _has_article(items: list[Item], k: int) -> bool:
+    """Whether the condition at ``k`` stands with an article of its own ("and a harmless mole")."""
+    j = k - 1
+    while label_at(items, j) in ("word", "descriptor"):
+        j -= 1
+    return j > 0 and items[j].said in ("a", "an")
 
 
 def patches(items: list[Item]) -> tuple[Patch, ...]:
@@ -252,6 +262,15 @@ def _respectively(parts: list[Clause], items: list[Item]) -> list[Clause]:
     return zipped
 
 
+def _some_of(item: Item, tones: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """ "two images on skin of colour": two tones of a group that words name as a whole, the middle one of them for a single image."""
+    if item.said not in {word for group in vocabulary().groups.get("tone", ()) for word in group.words}:
+        return tones
+    if count == 1:
+        return tones[len(tones) // 2 :][:1]
+    return tones[-count:] if "black" in tones else tones[:count]
+
+
 def _patch(clause: Clause) -> Patch:
     fields: dict = {}
     for slot in SLOTS:
@@ -265,6 +284,8 @@ def _patch(clause: Clause) -> Patch:
         elif slot in clause.cleared:
             fields[slot] = ()
     count = next((i.number for i in clause.slots.get("count", []) if i.number is not None), None)
+    if count and not clause.each and len(clause.slots.get("tone", [])) == 1 and count < len(fields.get("tone", ())):
+        fields["tone"] = _some_of(clause.slots["tone"][0], fields["tone"], int(count))
     if count is not None and count == int(count) and count > 0:
         fields["count"] = int(count)
     if clause.each:

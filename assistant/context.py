@@ -60,6 +60,8 @@ def not_places(items: list[Item]) -> None:
         elif before in ("a", "the", "an", "my", "your", "his", "her") and said_at(items, k - 2) == "of" and said_at(items, k - 3) == "size":
             item.drop()
             items[k - 3].drop()
+        elif item.said == "back" and after == "from" and label_at(items, k - 1) in ("", "conj", "word") and label_at(items, next_index(items, k + 1)) not in ("area", "tone"):
+            item.become("social", "greeting")  # "back from annual leave"
         elif item.said == "back" and (before in words("returned") and (before not in ("am", "are") or said_at(items, k - 2) in words("verb_before"))):
             item.become("social", "greeting")
 
@@ -133,6 +135,8 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
         elif "of" in joins[:1] and (merged := v.read("area", f"{item.said} of the {other.said}")):
             item.id = merged
             other.drop()
+        elif item.said in ("back", "backs") and joins[:1] == ["of"]:
+            item.drop()  # "the back of the left heel"
         elif (_part(item.id, other.id, wholes_of) and (joins[:1] == ["of"] or "'s" in joins or (not plain and joins and joins[0] in ("on", "in", "at")) or joins == ["("] or (joins[:1] == [","] and any(i.said in ("left", "right", "both") for i in between)))) or (_part(item.id, other.id, wholes_of) and not between):
             (other if other.id in wholes_of.get(item.id, ()) or other.id == item.id else item).drop()
 
@@ -164,7 +168,7 @@ def _named_again(items: list[Item], k: int, wholes_of: dict[str, tuple[str, ...]
 #: What is looked through to find the site before.
 _NOT_AREA = ("adverb", "conj", "negate", "tone", "skin", "severity", "side", "word")
 #: What may stand between a part and the whole it is of ("the sole of a black foot").
-_BETWEEN = ("adverb", "side", "tone", "tone_people", "tone_with_skin", "people", "skin", "descriptor", "severity")
+_BETWEEN = ("adverb", "each", "side", "tone", "tone_people", "tone_with_skin", "people", "skin", "descriptor", "severity")
 
 
 def _only(items: list[Item], labels: tuple[str, ...]) -> bool:
@@ -220,8 +224,8 @@ def weak_values(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if _comparative(items, k):
             continue
-        if item.label == "size" and _of_a_collection(items, k):
-            item.drop()
+        if item.label == "size" and (_of_a_collection(items, k) or label_at(items, next_index(items, k, ("tone", "tone_people", "tone_with_skin"))) == "people"):
+            item.drop()  # "a small child", "a large white man"
             continue
         if item.label in ("severity", "severity_with_rash") and said_at(items, k + 1) in words("felt") and label_at(items, k + 2) not in ("rash", "generic_rash", "lesion"):
             items[k + 1].text = f"{item.text} {items[k + 1].text}"  # "severe itching" is seen by nobody
@@ -229,13 +233,18 @@ def weak_values(items: list[Item]) -> None:
             continue
         if said_at(items, k + 1) == "free":
             item.become("word")  # "keloid-free"
+        elif item.label == "tone_from":
+            of_someone = label_at(items, prev_index(items, k)) == "people" or said_at(items, k - 1) in ("someone", "somebody")
+            item.label, item.hint = ("tone" if of_someone else "word"), of_someone
         elif item.label == "tone_people":
             item.label, item.hint = "tone", True
         elif item.label == "tone":
             # "a black woman" is said of the person, "a dark-skinned woman" of the skin
             item.hint = label_at(items, k + 1) == "people" and not said_at(items, k + 1).startswith("skinned")
         elif item.label == "tone_with_skin":
-            told = _beside(items, k, ("skin", "people"), ("tone", "tone_people", "tone_with_skin")) or _alone(items, k)
+            told = item.said in words("nations") and item.text.istitle() and said_at(items, k - 1) in ("a", "an", "the", "some", "two", "of", "on", "in")
+            item.hint = told
+            told = told or _beside(items, k, ("skin", "people"), ("tone", "tone_people", "tone_with_skin")) or _alone(items, k)
             ends = (label_at(items, k + 1) in ("", "conj", "number") or said_at(items, k + 1) == "one") and said_at(items, k - 1) == "on"
             told = told or (ends and any(i.label in ("skin", "tone") for i in items))  # "black skin, and the same on white"
             told = told or _after_age(items, k)
@@ -246,7 +255,7 @@ def weak_values(items: list[Item]) -> None:
             told = _beside(items, k, ("rash", "generic_rash", "lesion"), ("severity", "descriptor"))
             strong = {said_at(items, k - 1), item.said.split()[0]} & words("intensifier")
             told = told or (_alone(items, k) and any(i.label == "rash" for i in items))  # "dandruff on the scalp, heavy, dark skin"
-            ones = said_at(items, k + 1) in ("one", "ones")  # "zits on the back, bad ones"
+            ones = said_at(items, k + 1) in ("one", "ones", "case", "cases", "form", "example", "examples", "presentation")  # "zits on the back, bad ones"
             told = told or ((bool(strong) or ones) and any(i.label == "rash" for i in items))
             told = told or (bool(strong) and label_at(items, k + 1) in ("", "conj") and any(i.label == "modify" and i.id in ("pronoun", "would", "change") for i in items))
             item.label = "severity" if told else "word"
@@ -269,15 +278,24 @@ def idle_quantities(items: list[Item]) -> None:
     """ "a lot of work", "many students": many of something that is no lesion."""
     looked_through = ("adverb", "descriptor", "side", "tone", "tone_people", "tone_with_skin", "size", "severity", "severity_with_rash")
     for k, item in enumerate(items):
+        if item.label == "number" and item.id == "single" and label_at(items, k + 1) in ("word", "unit") and items[k + 1].text.isalpha() and label_at(items, k + 2) in ("", "conj"):
+            item.drop()  # "a single dermatome"
+            continue
         if item.label != "number" or item.id != "multiple":
             continue
         if said_at(items, k - 1) in ("see", "get", "have", "treat", "saw", "seen") and any(i.said in ("these", "them", "those", "this") for i in items[k + 1 : k + 3]):
             item.drop()  # "we see a lot of these"
             continue
+        if said_at(items, k - 1).split()[-1:] in (["see"], ["get"], ["treat"], ["saw"]) and item.said.endswith(" of") and said_at(items, k - 2) not in ("can", "could", "may", "to", "let"):
+            item.drop()  # "I see a lot of eczema"
+            continue
         if said_at(items, k + 1) == "of" and said_at(items, k + 2) in ("our", "my", "your", "their") and label_at(items, k + 3) not in _COUNTED:
             item.drop()  # "many of our residents are south asian"
             continue
         j = next_index(items, k, looked_through)
+        if label_at(items, j) == "social":
+            item.drop()  # "many greetings"
+            continue
         if label_at(items, j) == "word" and label_at(items, next_index(items, j, looked_through)) not in _COUNTED and is_english(items[j].said):
             item.drop()
 
@@ -346,6 +364,8 @@ def ambiguous(items: list[Item]) -> None:
 
 def _is_verb(items: list[Item], k: int) -> bool:
     """ "could you render hives", "picture eczema", and not "render of hives"."""
+    if items[k].said in ("render", "sketch") and label_at(items, k - 1) in ("", "conj") and (said_at(items, k + 1) in ("a", "an", "me", "us") or label_at(items, k + 1) in ("number", "quantity")):
+        return any(i.label in ("rash", "image") for i in items[k + 1 : k + 9])  # "Render three photographs"
     asked = k == 0 or said_at(items, k - 1) in ("you", "please", "to", "and", "pls", "can", "could")
     return asked and label_at(items, k + 1) not in ("", "word", "number", "adverb")
 
@@ -381,6 +401,9 @@ def _is_return(items: list[Item], k: int) -> bool:
 def _colour(items: list[Item], k: int) -> None:
     """A tone before a rash or a lesion: "light eczema" is mild, "a dark mole" has that colour."""
     item, after = items[k], label_at(items, k + 1)
+    if item.said in ("light", "dark") and said_at(items, k - 1) == "the" and ((after == "word" and is_english(items[k + 1].said)) or (said_at(items, k - 2) == "in" and after in ("", "conj"))):
+        item.drop()  # "took the light twice", "in the dark"
+        return
     if item.said not in words("colour") and item.said != "medium":
         return
     if item.said in ("light", "medium") and after in ("rash", "generic_rash"):
@@ -390,8 +413,18 @@ def _colour(items: list[Item], k: int) -> None:
     elif after == "descriptor" and item.said != "medium" and _describes_lesion(items, k):
         items[k + 1].text = f"{item.text} {items[k + 1].text}"  # "dark red plaques"
         item.drop()
+    elif item.said != "medium" and _said_of_a_lesion(items, k):
+        item.become("descriptor")
     elif item.said != "medium" and (after == "lesion" or id_at(items, k + 1) in ("mole", "melanoma", "seborrheic keratosis")):
         item.become("descriptor")
+
+
+def _said_of_a_lesion(items: list[Item], k: int) -> bool:
+    """ "a mole that is large and dark, on fair skin"."""
+    j = prev_index(items, k, ("adverb", "size", "severity", "descriptor", "conj"))
+    that = j is not None and items[j].said in ("that is", "which is", "that are", "which are", "that's")
+    lesion = any(i.id in ("mole", "melanoma", "seborrheic keratosis") and i.label == "rash" for i in items[: j or 0])
+    return that and lesion and label_at(items, k + 1) not in ("skin", "people") and not any(i.id == "stop" and i.label == "conj" for i in items[j:k])
 
 
 def _describes_lesion(items: list[Item], k: int) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from assistant.items import Item, id_at, label_at, next_index, prev_index, said_at
 from assistant.schema import MIDDLE
+from assistant.typos import is_english
 from assistant.vocabulary import vocabulary, words
 
 #: Labels that stand between a number and the noun it counts ("3 severe brown eczema images").
@@ -38,6 +39,7 @@ def classify(items: list[Item]) -> None:
         elif item.label == "number" and item.number is not None:
             item.become(*_role(items, k))
     _larger_of_two(items)
+    _so_many_each(items)
     for k, item in enumerate(items):
         if item.label == "image":
             _image_noun(items, k)
@@ -48,6 +50,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
     if said_at(items, k + 1) == "slides" and said_at(items, k + 2) in ("of", "with", "showing") and any(i.label == "rash" for i in items[k:]):
         items[k + 1].drop()
         return "count", ""  # "8 slides of hives"
+    if "." in items[k].text and label_at(items, k + 1) != "image":
+        return "figure", ""  # "version 4.2"
     before = {i.said for i in items[max(0, k - 4) : k]}
     times = said_at(items, k + 1) == "times" and said_at(items, k + 2) not in ("a", "per", "an")
     if times and before & {"that", "it", "this", "them", "these"} and not before & {"said", "asked", "told", "had", "been"} and label_at(items, k + 2) in ("", "conj", "adverb"):
@@ -100,6 +104,9 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "number_of_lesions", "single"  # "verruca on the sole, one big one"
     if items[k].number == 1 and noun == "rash" and items[at].said in _ONE and any(i.said in ("only", "just") for i in items):
         return "number_of_lesions", "single"  # "one big wart only"
+    if noun == "rash" and _of_the_rash_before(items, k, at):
+        items[at].become("lesion", "many")
+        return "number_of_lesions", "single" if items[k].number == 1 else "multiple"
     if noun == "lesion" or (noun in _RASHES and _in_one_image(items, k)):
         return "number_of_lesions", "single" if items[k].number == 1 else "multiple"
     if items[k].said == "some" and not noun and label_at(items, k + 1) == "word" and not any(i.label in ("rash", "image") for i in items[k:]):
@@ -108,6 +115,10 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "adverb", ""
     if id_at(items, k + 1) == "various" and label_at(items, k + 2) in ("slot_noun", "scale"):
         return "count", ""  # "on three different skin tones"
+    if not noun and (items[k].number != int(items[k].number) or (label_at(items, k - 1) in ("word", "unit") and said_at(items, k - 1) not in {*words("amounts"), "x"} and _others_count(items, k))):
+        return "figure", ""  # "kappa 0.71", "ticket 4417"
+    if not noun and _counts_something_else(items, k):
+        return "figure", ""
     if not noun and said_at(items, k - 1) in ("at", "in", "by", "on") and label_at(items, k + 1) not in ("image", "people", "rash", "add"):
         return "figure", ""
     return "count", ""
@@ -116,10 +127,26 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
 # --- numbers that count nothing
 
 
+def _counts_something_else(items: list[Item], k: int) -> bool:
+    if said_at(items, k + 1) == "of" and said_at(items, k + 2) == "the" and label_at(items, k + 3) in ("number", "word", "figure"):
+        return True  # "only 2 of the 9 countries"
+    return _counts_a_plural(items, k)
+
+
+def _counts_a_plural(items: list[Item], k: int) -> bool:
+    """ "a webinar with 200 GPs", "for my 12 interns": a plural of something that is no image."""
+    j = next((j for j in range(k + 1, min(k + 4, len(items))) if items[j].label not in ("adverb", "descriptor")), None)
+    j = j + 1 if label_at(items, j) == "word" and label_at(items, (j or 0) + 1) == "word" and items[j + 1].said.endswith("s") else j
+    plural = label_at(items, j) == "word" and items[j].said.endswith("s") and not items[j].said.endswith("ss") and len(items[j].said) > 2
+    of_images = said_at(items, (j or 0) + 1) == "of" and label_at(items, next_index(items, (j or 0) + 1)) in ("image", "rash", "severity")
+    return plural and not of_images and items[j].said not in words("collections") and (is_english(items[j].said) or items[j].text[:2].isupper())
+
+
 def _is_figure(items: list[Item], k: int) -> bool:
     before = label_at(items, k - 1)
     pointed = before == "unit" and id_at(items, k - 1) in ("before", "both")
-    if before == "scale" or (said_at(items, k - 1) in words("graded") and not _counts_images(items, k)) or (pointed and label_at(items, k + 1) != "image"):
+    counts = label_at(items, k + 1) == "image" or (_counts_images(items, k) and (not items[k].text.isdigit() or said_at(items, k - 1) in words("gathering")))
+    if before == "scale" or (said_at(items, k - 1) in words("graded") and not _counts_images(items, k)) or (pointed and not counts):
         return True  # "slide 5", but not "show my class two pictures"
     if before == "negate" and said_at(items, k - 1) in ("instead of", "rather than", "not"):
         return True  # "five instead of three"
@@ -130,6 +157,8 @@ def _is_figure(items: list[Item], k: int) -> bool:
         return True
     if k < 3 and said_at(items, k + 1) == ":" and label_at(items, k - 1) in ("word", "unit"):
         return True  # "Station 3: a man with …"
+    if label_at(items, k + 1) in ("conj", "range") and label_at(items, k + 2) == "number" and label_at(items, k + 3) == "unit" and id_at(items, k + 3) in ("after", "both"):
+        return True  # "between 30 and 55 years of age"
     year = 1900 <= (items[k].number or 0) < 2100 and label_at(items, _noun(items, k)) != "image"
     return year or _is_age(items, k) or _is_digit(items, k)
 
@@ -154,13 +183,13 @@ def _is_audience(items: list[Item], k: int) -> bool:
     if label_at(items, k - 1) == "word" and label_at(items, k + 1) in ("word", "request") and noun == "":
         return True  # "Station 12 requires …"
     before = items[k - 2] if said_at(items, k - 1) == "of" and k > 1 else items[k - 1] if k else None
-    return before is not None and before.label == "word" and len(before.text) > 1 and before.text[:2].isupper() and not before.text.endswith("X")
+    return before is not None and before.label in ("word", "adverb") and len(before.text) > 1 and before.text[:2].isupper() and not before.text.endswith("X")
 
 
 def _is_times(items: list[Item], k: int) -> bool:
     """ "x3", "3x"; not "2 x 3 cm"."""
     before, after = said_at(items, k - 1) == "x", said_at(items, k + 1) == "x"
-    measured = (before and label_at(items, k - 2) in ("number", "figure", "count")) or (after and label_at(items, k + 2) == "number")
+    measured = (before and label_at(items, k - 2) in ("number", "figure", "count")) or (after and label_at(items, k + 2) == "number" and items[k + 2].number is not None)
     enlarged = after and said_at(items, k + 2) in words("enlarged")
     return (before or after) and not (measured or enlarged) and label_at(items, k + 1) != "unit" and items[k].number is not None
 
@@ -172,10 +201,23 @@ def _is_age(items: list[Item], k: int) -> bool:
     told = said_at(items, k + 2) in ("has", "is", "with", "who", "presents", "presented", "came", "comes", "had", "was", "presenting", "complains")
     if said_at(items, k - 1) == said_at(items, k + 1) == "," and told and any(i.label == "people" for i in items[:k]):
         return True  # "a patient of mine, 62, has …"
-    if label_at(items, k - 2) == "people" and said_at(items, k - 1) == "of":
-        return True  # "a man of seventy"
+    alone = _noun(items, k) is None and label_at(items, k + 1) in ("", "conj", "adverb", "tone", "tone_with_skin", "scale", "skin")
+    someone = id_at(items, k - 2) == "one" if label_at(items, k - 2) == "people" else label_at(items, k - 2) == "word" and _said_with_article(items, k - 2)
+    if said_at(items, k - 1) == "," and someone and alone and (items[k].number or 0) > _MANY - 8 and (items[k].number > _MANY or any(i.label in ("count", "quantity", "image") for i in items)):
+        return True  # "on a female, 24"
+    of = prev_index(items, k) if said_at(items, k - 1) != "of" else k - 1
+    of = of if said_at(items, of) == "of" else next((j for j in range(k - 1, max(-1, k - 3), -1) if said_at(items, j) == "of"), k)
+    if (label_at(items, of - 1) == "people" or said_at(items, of - 1) in words("parents")) and said_at(items, of) == "of" and label_at(items, _noun(items, k)) != "image":
+        return True  # "a man of seventy", "a boy of about four"
+    aged = label_at(items, of - 1) == "word" and said_at(items, of - 1) not in words("amounts") and _said_with_article(items, of - 1)
+    if aged and said_at(items, of) == "of" and (items[k].number or 0) > _MANY - 5 and label_at(items, k + 1) in ("", "conj", "adverb", "tone", "tone_with_skin", "skin") and _noun(items, k) is None:
+        return True  # "a gardener of 66"
     who = label_at(items, k - 2) == "people" or said_at(items, k - 2) in ("he", "she")
     return who and said_at(items, k - 1) in ("is", "was", "'s", "turned") and label_at(items, k + 1) in ("", "conj")
+
+
+def _said_with_article(items: list[Item], k: int) -> bool:
+    return any(i.said in ("a", "an") for i in items[max(0, k - 3) : k])
 
 
 def _is_digit(items: list[Item], k: int) -> bool:
@@ -276,18 +318,33 @@ def _noun(items: list[Item], k: int) -> int | None:
             return j + 1 if label_at(items, j + 1) == "image" and (rash is not None or label == "people") else j
         if label in _RASHES:
             rash = j if rash is None else rash
+        elif label == "each" and items[j].id == "various":
+            continue
         elif label == "adverb" and said == "of" and rash is None:
             inner = next_index(items, j, ("adverb", "severity", "size", "tone", "word"))
             return inner if label_at(items, inner) == "lesion" else None
         elif (label == "adverb" and said in (*_PLACE, "of", "for", "is", "are", "showing", "'s")) or (
-            label not in _ADJECTIVES and id_at(items, j) != "more"
+            label not in _ADJECTIVES and label != "number" and id_at(items, j) != "more"
         ):
             break
     return rash
 
 
+def _of_the_rash_before(items: list[Item], k: int, at: int) -> bool:
+    """ "warts on the hand of a boy, about six warts": after a mark, of what was asked for without a number."""
+    mark = prev_index(items, k)
+    counted = any(i.label in ("count", "number", "quantity") and i.number != 0 for i in items[:k])
+    again = any(i.label == "rash" and i.id == items[at].id for i in items[:k])
+    return again and not counted and items[at].said.endswith("s") and items[mark].text in (",", "-", "–", "(", ";")
+
+
 def _counts_images(items: list[Item], k: int) -> bool:
     return label_at(items, _noun(items, k)) == "image"
+
+
+def _others_count(items: list[Item], k: int) -> bool:
+    """Whether another number says how many images are meant."""
+    return any(i.label == "count" or (i.label in ("number", "quantity") and n != k and _counts_images(items, n)) or (i.label == "image" and i.id == "many") for n, i in enumerate(items))
 
 
 def _in_one_image(items: list[Item], k: int) -> bool:
@@ -310,6 +367,13 @@ def _larger_of_two(items: list[Item]) -> None:
             join.drop()
 
 
+def _so_many_each(items: list[Item]) -> None:
+    """ "on tan skin and also on dark skin, 3 and 3": that many of each."""
+    end = [k for k, i in enumerate(items) if i.label not in ("conj", "social") or i.id == "and"][-3:]
+    if len(end) == 3 and [items[k].label for k in end] == ["count", "conj", "count"] and items[end[0]].number == items[end[2]].number and end[0] > 0:
+        items[end[2]].become("each", "each")
+
+
 # --- nouns for images
 
 
@@ -326,7 +390,8 @@ def _image_noun(items: list[Item], k: int) -> None:
     if before.label == "negate" and label_at(items, k + 1) == "adverb" and said_at(items, k + 1) in ("of", "with", "on"):
         item.drop()  # "no images of the face": the face is not wanted
         return
-    if before.said in words("pointing") or before.label in ("each", "target") or (before.label == "modify" and before.id in ("same", "pronoun")):
+    between = any(i.label in ("word", "unit") for i in items[(j or 0) + 1 : k]) and said_at(items, k + 1) in ("of", "showing", "with")
+    if (before.said in words("pointing") and not between) or (before.label == "each" and not (before.id == "any" and item.id == "many")) or before.label == "target" or (before.label == "modify" and before.id in ("same", "pronoun")):
         return
     if before.label == "times":
         return  # "one less image"

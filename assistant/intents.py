@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from assistant import modes
-from assistant.items import Item, id_at, label_at, next_index, said_at, sentence_end
+from assistant.items import Item, id_at, label_at, next_index, prev_index, said_at, sentence_end
 from assistant.sentence import Sentence
 from assistant.typos import is_english
 from assistant.vocabulary import words
@@ -60,7 +60,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "question", topic
     if not s.named and (simple := _command([i for i in s.items if not i.is_value])):
         return simple, None
-    if any(i.label == "help" and ("train" in i.said or i.said.endswith(("real", "genuine", "patients", "people"))) for i in s.items):
+    if not (s.asks and "rash" in s.labels) and not (s.named and "count" in s.labels) and any(i.label == "help" and ("train" in i.said or i.said.endswith(("real", "genuine", "patients", "people"))) for i in s.items):
         return "help", None  # "how many images in your training set are on black skin?"
     if _is_about_images(s):
         return ("off_topic", None) if _asks_for_something_else(s) else ("request", _asked_before(s))
@@ -93,6 +93,8 @@ def _other_subject(s: Sentence) -> bool:
     """ "draw a cat", "write me a poem about psoriasis"; "eczema for my essay" asks for a picture."""
     if "rash" not in s.labels and any(i.said in words("indecent") for i in s.items):
         return True
+    if "rash" not in s.labels and s.has("other_subject", "scan"):
+        return True  # "a chest X-ray"
     for k, item in enumerate(s.items):
         moving = item.said in words("moving") and not s.named
         if "rash" not in s.labels and (moving or (item.label == "other_subject" and item.id == "medium")) and not _for_something(s.items, k):
@@ -103,7 +105,7 @@ def _other_subject(s: Sentence) -> bool:
     if opening is not None and s.items[opening].said in words("writing") and not s.labels & {"image", "count", "request"}:
         return not _request_follows(s, opening)  # "write my lecture on psoriasis"
     for k, item in enumerate(s.items):
-        if item.label == "other_subject" and item.id != "medium" and (item.id != "text" or _is_written(s.items, k)):
+        if item.label == "other_subject" and item.id not in ("medium", "scan") and (item.id != "text" or _is_written(s.items, k)):
             return not _request_follows(s, k)
     return False
 
@@ -209,8 +211,24 @@ def named_person(items: list[Item]) -> bool:
 
 def _is_told_of(items: list[Item], k: int) -> bool:
     """ "my daughter has eczema and gets teased, can I have a picture": it says why; nobody is to be drawn."""
+    if not _is_pictured(items, k):
+        return True
     told = said_at(items, k + 1) in ("has", "have", "had", "gets", "got", "is", "was") and items[k].said.startswith("my ")
     return told and any(i.label == "request" for i in items[k + 2 :])
+
+
+def _is_pictured(items: list[Item], k: int) -> bool:
+    """Whether a person is what the picture is to show: "of me", "my mother's face", "on my boss", and not "my boss will be glad"."""
+    item = items[k]
+    if item.said == "my own":
+        return label_at(items, k + 1) in ("area", "skin", "rash", "generic_rash", "lesion", "people", "side", "")
+    before = items[k - 1] if k else None
+    if item.said == "myself":
+        return before is not None and (before.label == "request" or before.said in ("of", "on", "with", "like", "as", "in"))
+    if item.id != "me" or not item.said.startswith("my "):
+        return True
+    shown = before is not None and (before.label == "request" or before.said.split()[-1] in ("of", "on", "with", "like", "as", "in", "has", "onto"))
+    return shown or said_at(items, k + 1) == "'s" or (k < 2 and not any(i.label in ("rash", "image") for i in items))
 
 
 def _is_name(item: Item) -> bool:
@@ -239,6 +257,7 @@ def diagnosis(s: Sentence) -> str | None:
         (k, i)
         for k, i in enumerate(s.items)
         if i.label == "diagnosis" and said_at(s.items, k + 1).split()[:1] not in (["how"], ["what"], ["why"], ["where"], ["look"], ["looks"]) and not (i.said.startswith("if ") and label_at(s.items, k + 1) in ("negate", "idiom")) and (i.id != "have" or (not s.asks and _complains(s.items, k))) and not (i.said.endswith(" be") and _is_done(s.items, k))
+        and not (i.id == "treatment" and s.named and said_at(s.items, prev_index(s.items, k)) in words("comes_after"))
     ]
     if not cues:
         return "identify" if not s.asks and _is_it(s.items) else None
@@ -339,6 +358,9 @@ def question(s: Sentence) -> str | None:
     actor = said_at(s.items, at + 1) in ("you", "we", "i") or id_at(s.items, at + 1) == "pronoun"
     if cues[0].said in ("can", "could", "will", "would") and actor and s.labels & changes:
         return None  # "can you make it more severe?"
+    able = cues[0].said in ("can", "could", "will", "would", "are", "do", "is") and _topic(cues) == "appearance"
+    if able and "rash" in s.labels and (s.labels & {"count", "image"} or {"area", "tone"} <= s.labels) and not (s.has("modify", "pronoun") and not s.labels & {"count"}):
+        return None  # "can you whip up four pics of wheals", "do you think you could manage a picture of eczema"
     if {"rash", "area", "tone"} <= s.labels and _topic(cues) == "appearance" and any("look" in c.said for c in cues):
         return None  # "what does ringworm look like on the arm of someone with brown skin?"
     if "rash" in s.labels and any(c.said in ("what would", "how would") for c in cues):

@@ -6,7 +6,7 @@ Cues are data (``vocabulary/cues.yaml``, label ``negate``): "forward" cues cover
 
 from __future__ import annotations
 
-from assistant.items import Item, label_at, next_index, prev_index, said_at, sentence_end
+from assistant.items import Item, id_at, label_at, next_index, prev_index, said_at, sentence_end
 from assistant.vocabulary import SLOTS, words
 
 #: Cues that cover one noun phrase: whatever comes after a preposition belongs to the rest of the sentence.
@@ -85,7 +85,7 @@ def _set_aside(items: list[Item], k: int) -> None:
     step = -1 if items[k].id == "backward" else 1
     slot = None
     j = k + step
-    while 0 <= j < len(items):
+    while 0 <= j < len(items) and items[j].said not in ("if", "when", "because", "while", "so"):
         item = items[j]
         if item.is_value or item.label in ("generic_rash", "outside_rash"):
             adjective = step == -1 and slot is not None and item.label in ("severity", "size", "number")
@@ -115,6 +115,9 @@ def _cover(items: list[Item], k: int) -> None:
     if k == 0 and items[k].said == "no" and said_at(items, 1) in ("the", "on", "in", "at", "i", "it", "not"):
         items[k].drop()  # "no the elbows": a correction
         return
+    verb = next_index(items, k)
+    if id_at(items, verb) == "difference" or said_at(items, verb) in words("mix_up"):
+        return  # "I can never tell apart seborrheic dermatitis and psoriasis"
     if label_at(items, k + 1) == "area" and said_at(items, k + 2) in words("redness"):
         items[k + 2].become("descriptor", "kind")  # "no facial redness": of a sign, and not of the face
         items[k + 2].text = f"{items[k + 1].text} {items[k + 2].text}"

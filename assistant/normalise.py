@@ -26,9 +26,13 @@ _MARKDOWN = re.compile(r"[*_~>]{1,}(?=\w)|(?<=\w)[*_~]{1,}|^\s*[#>*+-]+\s", re.M
 _NUMERAL = r"(?:\d+|[ivIV]{1,3})"
 _RANGE = re.compile(rf"(?<![\w-])({_NUMERAL})\s*-\s*({_NUMERAL})(?![\w-])")
 _GLUED = re.compile(r"\b(fst|fitz|fitzpatrick|phototypes?|types?|monk|mst)(?=(?:10|\d)(?!\w))", re.I)  # FST1-6, not Fitzpatrick17k
+_DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+_NTH_WORD = r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|(?:four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth|(?:twenty|thirty)[ -]\w+(?:st|nd|rd|th))"
+_MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|sept?|oct|nov|dec)"
 _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
     (re.compile(r"\b\d{2,4} *x *\d{2,4}\b(?! images?\b)(?! ?[cm]m\b)(?: ?p(?:x|ixels?)\b)?"), " "),  # 512x512
+    (re.compile(r"\b(?:(?:in|as|for) )?an? [2-9] ?[xX×] ?[2-9]\b(?! ?[cm]m)(?: (?:grid|panel|layout|table|matrix|array|figure)(?: of)?)?"), " "),  # a 2x2 grid
     (re.compile(r"([a-hj-uwyz])\1{2,}"), r"\1\1"),  # undooo, soooo; not iii
     (re.compile(r"(?:^|(?<=[\s,;:.]))\d{1,2}\)(?=\s)"), " , "),  # 1) tinea, 2) psoriasis
     (re.compile(r"(?<!\w)'([^']{2,120})'(?!\w)"), r' "\1" '),
@@ -40,9 +44,15 @@ _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"(?:^|(?<=\s))--(?:ar|v|s|q|c|iw|niji|stylize|chaos|quality|aspect) \d+(?:[:.]\d+)?"), " "),  # --ar 16:9
     (re.compile(r"(?:^|(?<=\s))--(?=seed \d)"), " "),
     (re.compile(r"\b\d{1,2}[kK]\b(?=,? *(?:resolution|quality|uhd|photo|render|$|,))"), " hd "),
+    (re.compile(rf"\b{_DAY},? (?:the )?(?:{_NTH_WORD}|\d{{1,2}}(?:st|nd|rd|th))\b(?! (?:one|image|pic|picture|photo)s?\b)", re.I), " "),  # Tuesday the fourth
+    (re.compile(r"\b(?:ref|reference|ticket|order|job|invoice)\b\.? ?(?:no\.?|number|id|#)? ?:? ?#?[\w/-]*\d[\w/-]*", re.I), " "),  # Ref: ABX-301/22
+    (re.compile(rf"\b(?:(?:{_DAY},? )?(?:on|by|before|until|till|since|(?:for|from)(?= (?:the )?[123]\d)) (?:{_DAY},? )?)(?:the )?(?:[12]?\d|3[01])(?:st|nd|rd|th)\b(?! (?:one|image|pic|picture|photo)s?\b)(?: (?:of )?{_MONTH})?", re.I), " "),  # on the 21st
+    (re.compile(rf"\b(?:the )?(?:[12]?\d|3[01])(?:st|nd|rd|th)? (?:of )?{_MONTH}\b|\b{_MONTH} (?:[12]?\d|3[01])(?:st|nd|rd|th)?\b", re.I), " "),  # 3rd of May, March 15
     (re.compile(r"\b([01]?\d|2[0-3]):[0-5]\d\b(?:\s*[ap]\.?m\b\.?)?", re.I), " "),  # 8:30
+    (re.compile(r"\b(\d{1,2}) ?- ?ish\b|\b(\d{1,2})ish\b", re.I), lambda m: f"{m[1] or m[2]} yo "),  # a 40ish guy
     (re.compile(r"\b([1-9]0)(?: ?- ?something|s)\b", re.I), r"\1 yo "),  # 30-something, her 50s
     (re.compile(r"\b(twenty|thirty|forty|fifty|sixty|seventy|eighty)(?: ?- ?| )something\b", re.I), " "),
+    (re.compile(r"\b(\d{1,3}) ?/ ?[FfMm]\b|\b(\d{1,3})[ -]y[ -]?(?:r[ -])?old [fm]\b", re.I), lambda m: f"{m[1] or m[2]} yo "),  # 28/F, a 17-y-old f
     (re.compile(r"\b(\d{1,3}) ?[FfMm]\b(?=$|[ ,.;:)])"), r"\1 yo "),  # 42F, of age and sex
     (re.compile(r"\b(?:\d{2,3}\s?/\s?\d{2,3}|\d{1,2}/\d{1,2}/\d{2,4})\b"), " "),  # 120/80, 3/12/2024
     (re.compile(r"(?<![\w.,])-(?=\d)"), " minus "),  # -3
@@ -50,7 +60,7 @@ _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"\bn/t\b"), "n't"),
     (re.compile(r"\b(do|does|did|ca|wo|could|would|should)nt\b", re.I), r"\1n't"),
     (re.compile(r"(?<=[a-z] )(is|are|was|were)n'?t\b", re.I), r"\1 not"),  # not "isn't it contagious?"
-    (re.compile(r"\b(fitz|fitzp|approx|pts?|yrs?|mod|sev|pics?|imgs?)\.(?=[ ,])", re.I), r"\1"),  # abbreviations end no sentence
+    (re.compile(r"\b(fitz|fitzp|approx|nos|pts?|yrs?|mod|sev|pics?|imgs?)\.(?=[ ,])", re.I), r"\1"),  # abbreviations end no sentence
     (re.compile(r"(?<![^\W_])(\d+)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), r"\1 "),  # 9am, 3x; not fitzpatrick17k
     (re.compile(r"\b(x|X)(?=\d)"), "x "),
     (re.compile(r"\b(what|how|who|where|when|that)s\b", re.I), r"\1's"),
@@ -73,7 +83,7 @@ class Clean(NamedTuple):
 
 #: A name with a title, or first and last name, of someone who wants or does something: "Dr Brown asked for …".
 _NAME = re.compile(
-    r"\b(?:Dr|Prof|Professor|Mr|Mrs|Ms|Miss|Sister|Nurse|Doctor)\b\.? (?:[A-Z][a-z]+ ?){1,2}"
+    r"\b(?:Dr|Prof|Professor|Mr|Mrs|Ms|Miss|Sister|Nurse|Doctor)\b\.? [A-Z][a-z]+(?: [A-Z][a-z]+)? ?\b"
     r"(?=(?:asked|asks|wants|wanted|needs|needed|would|requested|requests|said|says|has|is|will|teaches|likes)\b|:)"
     r"|\b[A-Z][a-z]+ [A-Z][a-z]+ (?=(?:asked|asks|wants|wanted|needs|needed|requested|requests)\b)"
 )

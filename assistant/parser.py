@@ -18,7 +18,7 @@ from functools import lru_cache
 from rapidfuzz.distance import DamerauLevenshtein
 
 from assistant import intents, modes
-from assistant.background import set_background_aside
+from assistant.background import set_background_aside, set_chatter_aside
 from assistant.clauses import explicit_tone_near
 from assistant.clauses import patches as read_patches
 from assistant.context import (
@@ -212,16 +212,25 @@ class Parser:
     def _repaired(self, text: str, items: list[Item]) -> tuple[list[Item], tuple[tuple[str, str], ...]]:
         """Misspelt words put right, then everything read again so that repaired words find their phrases."""
         found = {}
+        title = sum(i.text[:1].isupper() for i in items) * 2 > len(items)
         for item in items:
             if item.label != "word" or item.text in found or item.said in words("foreign"):
                 continue
+            named = items.index(item) > 0 and item.text.istitle() and not title and not self._names_a_rash(item.text)
             good = self._repair.command(item.text, words("commands")) or self._repair(item.text)
+            if named and good and DamerauLevenshtein.distance(item.said, good) > 1:
+                continue  # "at Tohoku University"
             if good and not self._doubtful(items, item, good):
                 found[item.text] = good
         if not found:
             return items, ()
         text = " ".join(found.get(word, word) for word in text.split(" "))
         return self._items(text), tuple(found.items())
+
+    def _names_a_rash(self, word: str) -> bool:
+        """Whether a misspelt word is a condition's name ("Exzema")."""
+        good = self._repair(word)
+        return good is not None and self.vocabulary.read("rash", good) is not None
 
     def _doubtful(self, items: list[Item], item: Item, good: str) -> bool:
         """Whether a repair would give a site, tone or rash that is said already a second value, on little evidence."""
@@ -237,6 +246,7 @@ class Parser:
         items = read_scales(merge_numbers(items), self._tones)
         repeated(items)
         not_places(items)
+        set_chatter_aside(items)
         correct(items)
         within(items, self.vocabulary, self._wholes_of)
         implied_places(items, self.vocabulary)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assistant.items import Item, id_at, label_at
+from assistant.items import Item, id_at, label_at, said_at
 from assistant.numbers import ROMAN, numeral
 from assistant.vocabulary import Vocabulary, words
 
@@ -29,7 +29,7 @@ def read_scales(items: list[Item], tones: dict[tuple[str, int], str]) -> list[It
             out.append(Item("tone", tones["fitzpatrick", ROMAN[items[k].said]], items[k].text))
             k += 1
             continue
-        steps, end = _steps_of(items, k)
+        steps, end = _steps_on(items, k) or _steps_of(items, k)
         names = dict.fromkeys(tones[s] for s in steps if s in tones)
         if names:
             out.append(Item("tone", "|".join(names), " ".join(i.text for i in items[k:end])))
@@ -50,6 +50,20 @@ def _is_bare_type(items: list[Item], k: int) -> bool:
         return True  # "only III and IV"
     alone = items[k].text in _BARE and label_at(items, k + 1) in ("", "conj")
     return alone and label_at(items, k - 1) in ("area", "rash", "conj", "number", "severity", "size")
+
+
+def _steps_on(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int] | None:
+    """ "IV on the Fitzpatrick scale", "a 7 on the Monk scale": steps, and where they end."""
+    if numeral(items[k]) is None or items[k].text in ("I", "i") or label_at(items, k - 1) in ("scale", "range", "conj"):
+        return None
+    steps, end = _numerals(items, k, 10)
+    named = next((j for j in range(end, min(end + 3, len(items))) if items[j].label == "scale" and items[j].id != "type"), None)
+    if not steps or named is None or named == end or said_at(items, end) not in ("on", "in", "of"):
+        return None
+    monk = items[named].id == "monk"
+    if (label_at(items, named + 1) in ("word", "number") and numeral(items[named + 1]) is not None) or max(steps) > (10 if monk else 6):
+        return None
+    return [("monk" if monk else "fitzpatrick", s) for s in steps], named + 1
 
 
 def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:
@@ -117,4 +131,6 @@ def _script(item: Item) -> str:
 
 
 def _joins(item: Item) -> bool:
+    if item.label == "adverb" and item.said in words("own"):
+        return False
     return item.label in ("conj", "range", "adverb", "scale", *(("compare",) if item.said in ("vs", "versus") else ())) and item.id != "stop" and item.said not in ("on", "of", "in", "at")

@@ -30,7 +30,7 @@ REJECTED = re.compile(
 )
 #: Others like what is shown.
 VARIATIONS = re.compile(r"\b(?:variations?|variants?) (?:of|on) (?:that|this|it|the|those|these)\b", re.I)
-_BETTER_BEFORE = re.compile(r"\b(?:before|previous|earlier|the last one|the old one|the first one)(?: one| version| picture| image)? (?:was|were|looked) (?:much )?(?:better|nicer|good)\b|\b(?:was|were|looked) (?:much )?(?:better|nicer) (?:before|earlier|previously)\b", re.I)
+_BETTER_BEFORE = re.compile(r"\b(?:before|previous|earlier|the last one|the old one|the first(?: one)?)(?: one| version| picture| image)? (?:was|were|looked) (?:much |a lot )?(?:better|nicer|good)\b|\b(?:was|were|looked) (?:much )?(?:better|nicer) (?:before|earlier|previously)\b", re.I)
 _PUT_BACK = re.compile(r"^\W*(?:(?:oops|sorry|no|ok|wait|hmm|actually|please)\W+)*(?:put|bring|get) (?:it|that|them|those|this) back(?: in| please| again)*\W*$", re.I)
 #: Adjectives that answer "which condition?".
 KINDS = {"fungal": "tinea", "atopic": "eczema"}

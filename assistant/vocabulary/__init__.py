@@ -50,6 +50,8 @@ class Entry(_Strict):
     with_skin: tuple[str, ...] = ()
     #: Words for people: a hint of tone that gives way to a tone said of the skin.
     people: tuple[str, ...] = ()
+    #: Countries and places after "from", said of a person: a hint as ``people``.
+    countries: tuple[str, ...] = ()
     #: Read as this value only beside a rash or a lesion word.
     with_rash: tuple[str, ...] = ()
 
@@ -274,6 +276,8 @@ class Vocabulary:
             for entry in by_name.values():
                 for text in sorted(entry.phrases()):
                     yield from claim(slot, entry.name, text)
+                for text in entry.countries:
+                    yield from claim(f"{slot}_from", entry.name, f"from {text}")
                 for kind in ("with_skin", "people", "with_rash"):
                     for text in getattr(entry, kind):
                         for t in expand(text):
