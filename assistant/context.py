@@ -129,7 +129,7 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
             continue
         joins = [i.said for i in between]
         plain = [i for i in between if i.label == "conj"]
-        if "web" in item.said and other.id in ("toes", "foot", "between the toes") and not plain:
+        if item.said.startswith(("web", "interdigital", "finger web")) and other.id in ("toes", "foot", "between the toes") and not plain:
             item.id = "between the toes"
             other.drop()
         elif "of" in joins[:1] and (merged := v.read("area", f"{item.said} of the {other.said}")):
@@ -312,7 +312,8 @@ def _beside(items: list[Item], k: int, nouns: tuple[str, ...], values: tuple[str
         while 0 <= j < len(items) and abs(j - k) < 6:
             if items[j].label in nouns:
                 return True
-            if items[j].label not in between or items[j].said in (".", ";"):
+            adjective = step == 1 and items[j].label == "word" and label_at(items, j + 1) in nouns  # "slight benign naevi"
+            if (items[j].label not in between and not adjective) or items[j].said in (".", ";"):
                 break
             j += step
     return False
@@ -384,6 +385,9 @@ def _goes_back(items: list[Item], k: int) -> bool:
 def _of_a_rash(items: list[Item], k: int) -> bool:
     """ "with bigger blisters", "chickenpox with more blisters": of the condition that is drawn."""
     graded = label_at(items, k - 1) in ("size", "bigger", "number", "quantity", "add", "word", "severity", "severity_with_rash") and said_at(items, k - 1) not in ("draw", "a")
+    the = said_at(items, k - 1).split()[-1:] == ["the"] and (label_at(items, k + 1) in ("bigger", "size", "worse", "number") or said_at(items, k + 1) in ("more", "less")) and any(i.label == "modify" for i in items[:k])
+    if the:
+        return True  # "make the blisters larger"
     return any(i.label == "rash" for i in items[:k]) or said_at(items, 0) == "with" or (graded and said_at(items, 0) in ("with", "make", "now", "and", "but", "same", "more", "bigger", "larger", "smaller", "fewer", "have"))
 
 

@@ -87,6 +87,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "count", "part"
     at = _noun(items, k)
     noun = label_at(items, at)
+    if noun == "people" and items[k].said == "some" and id_at(items, at) == "one":
+        return "adverb", ""  # "on some guy"
     if noun == "people" and any(i.label == "request" for i in items[k:]):
         return "figure", ""  # "We randomised 120 patients; please draw 4 images"
     if noun in ("", "image") and said_at(items, k - 1).split()[-1:] in (["the"], ["these"], ["those"]):
@@ -210,7 +212,7 @@ def _is_age(items: list[Item], k: int) -> bool:
     if (label_at(items, of - 1) == "people" or said_at(items, of - 1) in words("parents")) and said_at(items, of) == "of" and label_at(items, _noun(items, k)) != "image":
         return True  # "a man of seventy", "a boy of about four"
     aged = label_at(items, of - 1) == "word" and said_at(items, of - 1) not in words("amounts") and _said_with_article(items, of - 1)
-    if aged and said_at(items, of) == "of" and (items[k].number or 0) > _MANY - 5 and label_at(items, k + 1) in ("", "conj", "adverb", "tone", "tone_with_skin", "skin") and _noun(items, k) is None:
+    if aged and said_at(items, of) == "of" and (items[k].number or 0) > _MANY - 5 and (items[k].number > _MANY or label_at(items, k + 1) in ("", "conj", "adverb", "tone", "tone_with_skin", "skin")) and _noun(items, k) is None:
         return True  # "a gardener of 66"
     who = label_at(items, k - 2) == "people" or said_at(items, k - 2) in ("he", "she")
     return who and said_at(items, k - 1) in ("is", "was", "'s", "turned") and label_at(items, k + 1) in ("", "conj")

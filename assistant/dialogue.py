@@ -468,7 +468,8 @@ def drafted(
         state = state.model_copy(update={"frames": tuple(frame.change(tone=drawn_tones(frame)) for frame in state.frames)})
     if parsed.plural and mode == "modify" and state.frames and not state.pending and any(patch.model_fields_set - {"count"} for patch in patches):
         patches = tuple(patch.without({"count"}) for patch in patches)  # "severe cases": as many as there are
-    if mode == "compare" and len(about["rash"]) > 1 and not named and (not any(patch.model_fields_set for patch in patches) or wording.BOTH.search(parsed.text)):
+    both = wording.BOTH.search(parsed.text)
+    if (mode == "compare" or both) and len(about["rash"]) > 1 and not named and (both or not any(patch.model_fields_set for patch in patches)):
         patches, mode = tuple(patch.model_copy(update={"rash": about["rash"]}) for patch in patches), "modify"  # "how does it differ from psoriasis?", "show both"
     if mode == "compare" and self_contained(patches):
         mode = "modify" if not named or joins_in(state, patches) else "new"

@@ -79,6 +79,8 @@ def _opening(s: Sentence) -> str:
 def _asks_whether_real(s: Sentence) -> bool:
     """ "is this a real patient?", "which of these is real?"; not "show a real case"."""
     about = any(w in words("reality") for i in s.items for w in (i.said, i.said.split()[-1]))
+    if "rash" in s.labels and s.labels & {"count", "area", "tone"}:
+        return False  # "are you able to do 20 synthetic photos of chickenpox?"
     return about and not s.asks and _opening(s).split(" ")[0] in ("is", "are", "was", "were", "which", "do", "does")
 
 
@@ -227,7 +229,7 @@ def _is_pictured(items: list[Item], k: int) -> bool:
         return before is not None and (before.label == "request" or before.said in ("of", "on", "with", "like", "as", "in"))
     if item.id != "me" or not item.said.startswith("my "):
         return True
-    shown = before is not None and (before.label == "request" or before.said.split()[-1] in ("of", "on", "with", "like", "as", "in", "has", "onto"))
+    shown = before is not None and (before.label == "request" or before.said.split()[-1] in ("of", "on", "with", "like", "as", "in", "has", "onto", "over", "across", "around", "all"))
     return shown or said_at(items, k + 1) == "'s" or (k < 2 and not any(i.label in ("rash", "image") for i in items))
 
 
@@ -428,6 +430,8 @@ def _about_images(s: Sentence) -> list[str]:
 def _which_it_was(s: Sentence) -> bool:
     """ "which tones did you use?", "what skin tone is this?": of the images that are shown."""
     asked = " ".join(i.said for i in s.items)
+    if re.search(r"^(?:are|is|were) (?:they|these|those|it|the (?:images|pictures|photos)) (?:all )?(?:evenly |equally )?(?:spread|distributed|balanced|shared|divided|split) (?:over|across|between|among|by)\b", asked) and not s.asks:
+        return True  # "are they spread over all skin tones?"
     if re.search(r"\bwhat (?:is|are|'s) the .*\b(?:tone|skin|type|fitzpatrick|severity|area|site)\w* .*of (?:this|that|these|those|it|them)\b", asked):
         return not s.valued and not s.asks
     k = next((k for k, i in enumerate(s.items) if i.said in ("which", "what")), None)

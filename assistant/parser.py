@@ -212,10 +212,13 @@ class Parser:
     def _repaired(self, text: str, items: list[Item]) -> tuple[list[Item], tuple[tuple[str, str], ...]]:
         """Misspelt words put right, then everything read again so that repaired words find their phrases."""
         found = {}
+        loud = sum(i.text.isupper() for i in items) * 2 > len(items)
         title = sum(i.text[:1].isupper() for i in items) * 2 > len(items)
         for item in items:
             if item.label != "word" or item.text in found or item.said in words("foreign"):
                 continue
+            if item.text.isupper() and len(item.text) < 5 and not loud:
+                continue  # "HIV"
             named = items.index(item) > 0 and item.text.istitle() and not title and not self._names_a_rash(item.text)
             good = self._repair.command(item.text, words("commands")) or self._repair(item.text)
             if named and good and DamerauLevenshtein.distance(item.said, good) > 1:

@@ -56,19 +56,20 @@ def others_too(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None
     if len(shown) < 2 or not (_TOO.search(text) or text.startswith("and ")):
         return None
     now, before = list(images(shown[-1].requests)), list(images(shown[-2].requests))
-    kept = {request.seed for request in now}
-    seeds = [request.seed for request in before]
-    if len(now) >= len(before) or not kept < set(seeds) or len(set(seeds)) < len(seeds):
+    # single images of several conditions or sites share a seed
+    key = (lambda r: r.seed) if len({r.seed for r in before}) == len(before) else (lambda r: (r.seed, r.rash, r.area))
+    kept, keys = {key(request) for request in now}, [key(request) for request in before]
+    if len(now) >= len(before) or not kept < set(keys) or len(set(keys)) < len(keys):
         return None
     if parsed.targets and not any(patch.model_fields_set for patch in parsed.patches):
         if max(parsed.targets) <= len(now) or max(parsed.targets) > len(before):
             return None
         meant = [before[n - 1] for n in parsed.targets if n > 0]
     elif _REST.search(text) and not any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
-        meant = [request for request in before if request.seed not in kept]
+        meant = [request for request in before if key(request) not in kept]
     else:
         return None
-    old = next(request for request in before if request.seed == now[0].seed)
+    old = next(request for request in before if key(request) == key(now[0]))
     change = {
         slot: getattr(now[0], slot)
         for slot in VALUE_SLOTS
@@ -188,13 +189,14 @@ def whole_set(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
     shown = drawn(states)
     if len(shown) < 2 or parsed.targets or not (_LIST.search(parsed.text.lower()) or _ALL_OF.search(parsed.text.lower())) or any(patch.rash for patch in parsed.patches):
         return None
-    now, before = list(images(shown[-1].requests)), list(images(shown[-2].requests))
+    now = list(images(shown[-1].requests))
+    whole = next((state for state in reversed(shown) if sum(request.count for request in state.requests) > 1), None)
     counted = _ALL_OF.search(parsed.text.lower())
-    if counted and _how_many(counted[1]) != len(before):
+    if len(now) != 1 or whole is None or now[0].seed not in {request.seed for request in images(whole.requests)}:
         return None
-    if len(now) != 1 or len(before) < 2 or now[0].seed not in {request.seed for request in before}:
+    if counted and _how_many(counted[1]) != sum(request.count for request in whole.requests):
         return None
-    return tuple(map(frame, shown[-2].requests))
+    return tuple(map(frame, whole.requests))
 
 
 def gathered(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
