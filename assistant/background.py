@@ -27,7 +27,7 @@ def set_chatter_aside(items: list[Item]) -> None:
     It comes before numbers are counted and people and questions are looked for.
     """
     parts = _parts(items)
-    telling = [any(_is_substance(i) and not _in_compound(items, k) for k, i in enumerate(items[part], part.start)) for part, _ in parts]
+    telling = [any(_is_substance(i) and not _in_compound(items, k) and not (i.label == "people" and _of_the_speaker(items[part])) for k, i in enumerate(items[part], part.start)) for part, _ in parts]
     if not any(telling):
         return
     first = telling.index(True)
@@ -59,17 +59,25 @@ def _is_substance(item: Item) -> bool:
     return (item.label in _SUBSTANCE and not plain) or vague or change or asked or add
 
 
+def _of_the_speaker(part: list[Item]) -> bool:
+    """ "I'm a PhD student in Zürich": who asks, and not who is to be drawn."""
+    said = [i.said for i in part if i.label not in ("social", "conj")][:3]
+    return bool(said) and (said[0] in {*words("we_are"), "im", "as"} or said[:2] in (["i", "am"], ["we", "are"], ["my", "name"], ["this", "is"]))
+
+
 def _in_compound(items: list[Item], k: int) -> bool:
     """ "case conference", "version 4.2", "sample size": a noun for an image that tells of something else."""
     after = items[k + 1] if k + 1 < len(items) else None
+    if items[k].label == "image" and said_at(items, k - 1) == "of" and said_at(items, k - 2) in ("%", "percent", "per cent"):
+        return True  # "agreed in 82 % of cases"
     return items[k].label == "image" and items[k].id == "one" and after is not None and ((after.label == "word" and after.text.isalpha() and is_english(after.said)) or (after.label == "number" and after.text.count(".") == 1))
 
 
 def _is_chatter(part: list[Item]) -> bool:
     """Whether a part tells something: two ordinary words at least, or one beside a number."""
-    if any(i.said in words("amounts") for i in part) or any(i.label == "ordinal" and said_at(part, k - 1).split()[-1:] == ["the"] for k, i in enumerate(part)):
+    if any(i.said in words("tally") for i in part) or any(i.label == "ordinal" and said_at(part, k - 1).split()[-1:] == ["the"] for k, i in enumerate(part)):
         return False  # "count 5", "I think the second looks best"
-    ordinary = [i for i in part if i.label in ("word", "unit") and i.text.isalpha() and len(i.text) > 1]
+    ordinary = [i for k, i in enumerate(part) if (i.label in ("word", "unit") or _in_compound(part, k)) and i.text.isalpha() and len(i.text) > 1]
     numbered = any(i.label == "number" and i.number is not None for i in part)
     values = any(i.label in ("severity", "size", "quantity") or (i.label == "number" and i.number is None) for i in part)
     return len(ordinary) > 1 + values or (bool(ordinary) and numbered and not values)
@@ -122,7 +130,7 @@ def _drop_if_told_elsewhere(items: list[Item], start: int, end: int) -> None:
     inside, outside = items[start:end], [*items[:start], *items[end:]]
     if not (any(i.label == "rash" for i in inside) and any(i.label == "rash" for i in outside)):
         for item in inside:  # "black skin, as the textbooks only show white children"
-            if item.label == "tone" and items[start].said in words("reason") | {"as"} and any(o.label == "tone" for o in outside):
+            if item.label == "tone" and items[start].said in words("reason") | {"as"} and any(o.label in ("tone", "darker") for o in outside):
                 item.drop()
         return
     for item in inside:
@@ -150,7 +158,7 @@ def _sentences(items: list[Item]) -> list[tuple[slice, slice]]:
 
 def _is_told(sentence: list[Item]) -> bool:
     """Whether a sentence tells of somebody or something, and asks for nothing: "my trainees only ever see …"."""
-    asks = any(i.label == "request" and not (i.said == "see" and k and sentence[k - 1].label in _SUBJECTS) for k, i in enumerate(sentence))
+    asks = any(i.label == "request" and not (i.said in ("see", "show", "shows", "have", "use") and k and (sentence[k - 1].label in _SUBJECTS or sentence[k - 1].said in ("only", "mostly", "mainly", "just", "always", "usually"))) for k, i in enumerate(sentence))
     lacking = any(i.said.startswith("lack") for i in sentence)
     others = any(i.label in ("count", "add", "compare", "modify", "target", "social") and not (lacking and i.id == "noun") for i in sentence)
     verb = any(words("telling") & set(i.said.split()) or i.said in words("we_are") for i in sentence)

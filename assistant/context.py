@@ -42,7 +42,7 @@ def not_places(items: list[Item]) -> None:
         before, after = said_at(items, k - 1), said_at(items, k + 1)
         if item.said in words("body_verb") and _is_body_verb(items, k):
             item.drop()
-        elif item.id == "arm" and label_at(items, k - 1) in ("number", "word", "each", "adverb") and any(i.said in words("study") for i in items) and before not in ("the", "his", "her", "their"):
+        elif item.id == "arm" and label_at(items, k - 1) in ("number", "word", "each", "adverb") and any(i.said in words("study") and said_at(items, n + 1) not in ("guide", "group", "session", "day", "notes") for n, i in enumerate(items)) and before not in ("the", "his", "her", "their"):
             item.drop()  # "randomised in 2 arms"
         elif item.said.split()[-1] in words("worn") and any(o.label == "area" and o is not item for o in items):
             item.drop()  # "from a nickel belt buckle, lower abdomen"
@@ -68,7 +68,7 @@ def not_places(items: list[Item]) -> None:
 
 def _is_near_another(items: list[Item], k: int) -> bool:
     """ "near the eye" after a site of the same condition: where on that site."""
-    near = items[k].said.startswith("near ") or any(i.said in ("near", "close to") for i in items[max(0, k - 2) : k])
+    near = items[k].said.startswith("near ") or any(i.said in ("near", "close to", "close", "next to") for i in items[max(0, k - 3) : k])
     for item in reversed(items[:k]):
         if not near or item.label == "rash" or item.said in ("and", "or") or (item.label == "conj" and item.id == "stop"):
             return False
@@ -214,7 +214,7 @@ def _graded() -> dict[str, str]:
 def _of_a_collection(items: list[Item], k: int) -> bool:
     """ "a small test set for a classifier": no size of lesions."""
     return any(
-        i.said in words("collections") and all(o.label in ("word", "descriptor", "adverb") or o.said in words("collections") for o in items[k + 1 : n])
+        i.said in words("collections") and all((o.label in ("word", "descriptor", "adverb") and o.said not in ("for", "in", "of", "on", "to", "with")) or o.said in words("collections") for o in items[k + 1 : n])
         for n, i in enumerate(items[k + 1 : k + 4], k + 1)
     )
 
@@ -278,7 +278,7 @@ def idle_quantities(items: list[Item]) -> None:
     """ "a lot of work", "many students": many of something that is no lesion."""
     looked_through = ("adverb", "descriptor", "side", "tone", "tone_people", "tone_with_skin", "size", "severity", "severity_with_rash")
     for k, item in enumerate(items):
-        if item.label == "number" and item.id == "single" and label_at(items, k + 1) in ("word", "unit") and items[k + 1].text.isalpha() and label_at(items, k + 2) in ("", "conj"):
+        if item.label == "number" and item.said in ("single", "solitary", "isolated", "lone") and label_at(items, k + 1) in ("word", "unit") and items[k + 1].text.isalpha() and label_at(items, k + 2) in ("", "conj"):
             item.drop()  # "a single dermatome"
             continue
         if item.label != "number" or item.id != "multiple":
@@ -286,7 +286,7 @@ def idle_quantities(items: list[Item]) -> None:
         if said_at(items, k - 1) in ("see", "get", "have", "treat", "saw", "seen") and any(i.said in ("these", "them", "those", "this") for i in items[k + 1 : k + 3]):
             item.drop()  # "we see a lot of these"
             continue
-        if said_at(items, k - 1).split()[-1:] in (["see"], ["get"], ["treat"], ["saw"]) and item.said.endswith(" of") and said_at(items, k - 2) not in ("can", "could", "may", "to", "let"):
+        if label_at(items, k - 1) != "request" and said_at(items, k - 1).split()[-1:] in (["see"], ["get"], ["treat"], ["saw"]) and item.said.endswith(" of") and said_at(items, k - 2) not in ("can", "could", "may", "to", "let"):
             item.drop()  # "I see a lot of eczema"
             continue
         if said_at(items, k + 1) == "of" and said_at(items, k + 2) in ("our", "my", "your", "their") and label_at(items, k + 3) not in _COUNTED:
@@ -312,7 +312,9 @@ def _beside(items: list[Item], k: int, nouns: tuple[str, ...], values: tuple[str
         while 0 <= j < len(items) and abs(j - k) < 6:
             if items[j].label in nouns:
                 return True
-            adjective = step == 1 and items[j].label == "word" and label_at(items, j + 1) in nouns  # "slight benign naevi"
+            adjective = step == 1 and items[j].label in ("word", "area", "tone", "tone_with_skin", "severity_with_rash") and label_at(items, next_index(items, j, ("descriptor",))) in nouns  # "slight benign naevi", "nasty hand eczema"
+            if step == -1 and items[j].said in ("in", "on", "of", "at", "with"):
+                break  # "hand eczema in a heavy smoker"
             if (items[j].label not in between and not adjective) or items[j].said in (".", ";"):
                 break
             j += step
@@ -365,7 +367,8 @@ def ambiguous(items: list[Item]) -> None:
 
 def _is_verb(items: list[Item], k: int) -> bool:
     """ "could you render hives", "picture eczema", and not "render of hives"."""
-    if items[k].said in ("render", "sketch") and label_at(items, k - 1) in ("", "conj") and (said_at(items, k + 1) in ("a", "an", "me", "us") or label_at(items, k + 1) in ("number", "quantity")):
+    opens = label_at(items, k - 1) in ("", "conj") or said_at(items, k - 1) in ("please", "pls", "kindly")
+    if items[k].said in ("render", "sketch") and opens and said_at(items, k + 1) not in ("of", "on", "with", "showing") and label_at(items, k + 1) != "target":
         return any(i.label in ("rash", "image") for i in items[k + 1 : k + 9])  # "Render three photographs"
     asked = k == 0 or said_at(items, k - 1) in ("you", "please", "to", "and", "pls", "can", "could")
     return asked and label_at(items, k + 1) not in ("", "word", "number", "adverb")
@@ -505,6 +508,16 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
         items[j].drop()  # "every area of the face"
         item.drop()
         return
+    if item.id == "all" and slot == "area":
+        usual = any(i.said in ("usual", "typical", "classic", "common", "favourite", "favorite", "normal") for i in items[k + 1 : j])
+        if any(i.label == "area" for i in items[j:]):
+            items[j].drop()  # "all the usual places: elbows, knees, scalp"
+            item.drop()
+            return
+        if usual and (sites := _usual_sites(items)):
+            items[j].become(slot, "|".join(sites))
+            item.drop()
+            return
     said = [n for n, i in enumerate(items) if i.label == slot and i.id and label_at(items, prev_index(items, n)) != "negate"]
     if item.id == "each" and said:
         items[j].drop()  # "on the back and chest, 3 images for each site"

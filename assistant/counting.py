@@ -47,7 +47,7 @@ def classify(items: list[Item]) -> None:
 
 def _role(items: list[Item], k: int) -> tuple[str, str]:
     """(label, id) of the number at ``k``."""
-    if said_at(items, k + 1) == "slides" and said_at(items, k + 2) in ("of", "with", "showing") and any(i.label == "rash" for i in items[k:]):
+    if said_at(items, k + 1) == "slides" and said_at(items, k + 2) in ("of", "with", "showing", "worth") and any(i.label == "rash" for i in items[k:]):
         items[k + 1].drop()
         return "count", ""  # "8 slides of hives"
     if "." in items[k].text and label_at(items, k + 1) != "image":
@@ -117,7 +117,7 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "adverb", ""
     if id_at(items, k + 1) == "various" and label_at(items, k + 2) in ("slot_noun", "scale"):
         return "count", ""  # "on three different skin tones"
-    if not noun and (items[k].number != int(items[k].number) or (label_at(items, k - 1) in ("word", "unit") and said_at(items, k - 1) not in {*words("amounts"), "x"} and _others_count(items, k))):
+    if not noun and (items[k].number != int(items[k].number) or (label_at(items, k - 1) in ("word", "unit") and said_at(items, k - 1) not in {*words("amounts"), "x"} and items[k - 1].text[-1].isalpha() and _others_count(items, k))):
         return "figure", ""  # "kappa 0.71", "ticket 4417"
     if not noun and _counts_something_else(items, k):
         return "figure", ""
@@ -130,6 +130,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
 
 
 def _counts_something_else(items: list[Item], k: int) -> bool:
+    if said_at(items, k + 1) == "of" and said_at(items, k + 2) in ("us", "you"):
+        return True
     if said_at(items, k + 1) == "of" and said_at(items, k + 2) == "the" and label_at(items, k + 3) in ("number", "word", "figure"):
         return True  # "only 2 of the 9 countries"
     return _counts_a_plural(items, k)
@@ -161,6 +163,9 @@ def _is_figure(items: list[Item], k: int) -> bool:
         return True  # "Station 3: a man with …"
     if label_at(items, k + 1) in ("conj", "range") and label_at(items, k + 2) == "number" and label_at(items, k + 3) == "unit" and id_at(items, k + 3) in ("after", "both"):
         return True  # "between 30 and 55 years of age"
+    if label_at(items, k + 1) == "add" and label_at(items, k + 2) == "unit" and id_at(items, k + 2) in ("after", "both"):
+        items[k + 1].drop()
+        return True  # "6 more months"
     year = 1900 <= (items[k].number or 0) < 2100 and label_at(items, _noun(items, k)) != "image"
     return year or _is_age(items, k) or _is_digit(items, k)
 
@@ -346,7 +351,7 @@ def _counts_images(items: list[Item], k: int) -> bool:
 
 def _others_count(items: list[Item], k: int) -> bool:
     """Whether another number says how many images are meant."""
-    return any(i.label == "count" or (i.label in ("number", "quantity") and n != k and _counts_images(items, n)) or (i.label == "image" and i.id == "many") for n, i in enumerate(items))
+    return any(i.label == "count" or (i.label in ("number", "quantity") and n != k and _counts_images(items, n)) or i.label == "image" for n, i in enumerate(items))
 
 
 def _in_one_image(items: list[Item], k: int) -> bool:
@@ -371,9 +376,11 @@ def _larger_of_two(items: list[Item]) -> None:
 
 def _so_many_each(items: list[Item]) -> None:
     """ "on tan skin and also on dark skin, 3 and 3": that many of each."""
-    end = [k for k, i in enumerate(items) if i.label not in ("conj", "social") or i.id == "and"][-3:]
-    if len(end) == 3 and [items[k].label for k in end] == ["count", "conj", "count"] and items[end[0]].number == items[end[2]].number and end[0] > 0:
-        items[end[2]].become("each", "each")
+    for k in range(1, len(items) - 2):
+        first, join, second = items[k : k + 3]
+        ends = label_at(items, k + 3) in ("", "conj", "social")
+        if first.label == second.label == "count" and first.number == second.number and join.said in ("and", "+", "&", "plus") and ends and label_at(items, k - 1) in ("", "conj", "adverb", "range"):
+            second.become("each", "each")
 
 
 # --- nouns for images
@@ -397,6 +404,10 @@ def _image_noun(items: list[Item], k: int) -> None:
         return
     if before.label == "times":
         return  # "one less image"
+    again = item.said in ("case", "form", "instance", "presentation") and label_at(items, k - 1) == "severity" and any(i.label in ("image", "count") for i in items[:k]) and any(i.label == "rash" for i in items[:k])
+    if again and not any(i.label == "rash" for i in items[k:]):
+        item.drop()  # "photos of vitiligo on the hand, a really bad case"
+        return
     article = any(i.said in ("a", "an", "one", "single") for i in items[max(0, k - 4) : k])
     a_kind = item.said in ("case", "version", "variant")
     if item.id == "one" and (not article or a_kind) and not any(i.label in ("rash", "request") for i in items):

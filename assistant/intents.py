@@ -60,7 +60,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "question", topic
     if not s.named and (simple := _command([i for i in s.items if not i.is_value])):
         return simple, None
-    if not (s.asks and "rash" in s.labels) and not (s.named and "count" in s.labels) and any(i.label == "help" and ("train" in i.said or i.said.endswith(("real", "genuine", "patients", "people"))) for i in s.items):
+    if not ("rash" in s.labels and (s.asks or s.labels & {"count", "area", "tone"})) and not (s.named and "count" in s.labels) and any(i.label == "help" and ("train" in i.said or i.said.endswith(("real", "genuine", "patients", "people"))) for i in s.items):
         return "help", None  # "how many images in your training set are on black skin?"
     if _is_about_images(s):
         return ("off_topic", None) if _asks_for_something_else(s) else ("request", _asked_before(s))
@@ -238,7 +238,9 @@ def _is_name(item: Item) -> bool:
 
 
 def _stands_for_someone(items: list[Item], k: int) -> bool:
-    if said_at(items, k - 1) in words("title"):
+    title = items[k - 1] if k and items[k - 1].said in words("title") else None
+    courtesy = title is not None and title.said in ("sir", "lady", "lord", "miss", "patient")  # "in a Sri Lankan lady Much obliged"
+    if title is not None and (not courtesy or title.text.istitle() or not is_english(items[k].said) or (k + 1 < len(items) and _is_name(items[k + 1]))):
         return True
     if said_at(items, k + 1) == "'s" and {label_at(items, k + 2), label_at(items, k + 3)} & {"area", "skin"}:
         return True
@@ -416,6 +418,8 @@ def _which_ones(s: Sentence) -> bool:
     asked = s.items[-1].said == "?" or any(i.said in ("which", "what") for i in s.items)
     offered = rest[-1:] and rest[-1].said in ("can you do", "do you have", "have you got")
     rest = rest[:-1] if offered else rest
+    if asked and not s.valued and s.items[0].said in ("which", "what"):  # "which skin tones can this generate?"
+        rest = [i for i in rest if i.label not in ("request", "question", "modify") and i.said not in ("can", "could", "you", "it", "this", "tool", "model", "app", "program", "system", "chat")]
     named = [i for i in rest if i.label == "slot_noun" or (i.label == "scale" and i.said.endswith(("tones", "types", "colours", "colors")))]
     return asked and bool(named) and all(i in named or i.said in ("which", "what", "about", "other", "else", "more") for i in rest)
 

@@ -64,7 +64,7 @@ def foreign(items: list[Item], text: str) -> bool:
     letters = [c for c in text if c.isalpha()]
     if letters and sum(ord(c) > _LATIN for c in letters) > len(letters) / 2:
         return True
-    strange = sum(i.said in words("foreign") or (i.label == "word" and not i.text.isascii() and i.text.isalpha()) for i in items)
+    strange = sum((i.label in ("word", "adverb") and i.said in words("foreign")) or (i.label == "word" and not i.text.isascii() and i.text.isalpha()) for i in items)
     english = sum(i.label in ("adverb", "request", "conj", "modify") and i.text.isalpha() and i.said not in words("foreign") for i in items)
     return strange >= 2 and strange > english
 

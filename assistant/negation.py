@@ -29,6 +29,8 @@ def negate(items: list[Item]) -> None:
             _set_aside(items, k)
         elif item.label == "rash" and said_at(items, k - 1) == "like" and _but_rather(items, k):
             item.drop()
+        elif item.label == "rash" and said_at(items, next_index(items, k, ("adverb", "area"))) == "type" and label_at(items, (next_index(items, k, ("adverb", "area")) or k) + 1) == "rash":
+            item.drop()  # "nappy rash type eczema"
         elif item.label == "rash" and said_at(items, k + 1) == "like" and any(i.label == "rash" for i in items[k + 2 : k + 7]):
             item.drop()  # "wart-like seborrheic keratosis"
         elif item.label == "rash" and said_at(items, k - 1) in ("looks like", "look like", "looking like") and said_at(items, k - 2) in ("that", "which") and any(i.label == "rash" for i in items[:k]):
@@ -40,6 +42,11 @@ def negate(items: list[Item]) -> None:
 def correct(items: list[Item]) -> None:
     """ "on the cheek, no wait, on the forehead": of two values of a slot, the one before a word of correction goes."""
     for k in range(len(items)):
+        if k > 2 and items[k].said in ("rather", "sorry", "i mean", "i meant") and label_at(items, k + 1) in ("", "conj", "range", "adverb"):
+            b, join, a = items[k - 1], items[k - 2], items[k - 3]
+            if a.label == b.label and a.is_value and join.text in ("-", "–", ","):
+                a.drop()  # "on the foot - ankle rather - of somebody"
+                items[k].drop()
         if not _corrects(items, k):
             continue
         b = next_index(items, k, ("adverb", "side", "conj", "skin", "modify", "correction"))

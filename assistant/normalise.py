@@ -28,6 +28,7 @@ _RANGE = re.compile(rf"(?<![\w-])({_NUMERAL})\s*-\s*({_NUMERAL})(?![\w-])")
 _GLUED = re.compile(r"\b(fst|fitz|fitzpatrick|phototypes?|types?|monk|mst)(?=(?:10|\d)(?!\w))", re.I)  # FST1-6, not Fitzpatrick17k
 _DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _NTH_WORD = r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|(?:four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth|(?:twenty|thirty)[ -]\w+(?:st|nd|rd|th))"
+_HOUR = "(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|sept?|oct|nov|dec)"
 _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
@@ -45,9 +46,12 @@ _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"(?:^|(?<=\s))--(?=seed \d)"), " "),
     (re.compile(r"\b\d{1,2}[kK]\b(?=,? *(?:resolution|quality|uhd|photo|render|$|,))"), " hd "),
     (re.compile(rf"\b{_DAY},? (?:the )?(?:{_NTH_WORD}|\d{{1,2}}(?:st|nd|rd|th))\b(?! (?:one|image|pic|picture|photo)s?\b)", re.I), " "),  # Tuesday the fourth
-    (re.compile(r"\b(?:ref|reference|ticket|order|job|invoice)\b\.? ?(?:no\.?|number|id|#)? ?:? ?#?[\w/-]*\d[\w/-]*", re.I), " "),  # Ref: ABX-301/22
+    (re.compile(r"\b(?:ref|reference|ticket|invoice)\b\.? ?(?:no\.?|number|id|#)? ?:? ?#?[\w/-]*\d[\w/-]*", re.I), " "),  # Ref: ABX-301/22
     (re.compile(rf"\b(?:(?:{_DAY},? )?(?:on|by|before|until|till|since|(?:for|from)(?= (?:the )?[123]\d)) (?:{_DAY},? )?)(?:the )?(?:[12]?\d|3[01])(?:st|nd|rd|th)\b(?! (?:one|image|pic|picture|photo)s?\b)(?: (?:of )?{_MONTH})?", re.I), " "),  # on the 21st
     (re.compile(rf"\b(?:the )?(?:[12]?\d|3[01])(?:st|nd|rd|th)? (?:of )?{_MONTH}\b|\b{_MONTH} (?:[12]?\d|3[01])(?:st|nd|rd|th)?\b", re.I), " "),  # 3rd of May, March 15
+    (re.compile(rf"\b(?:half|quarter|five|ten|twenty|twenty-five) (?:past|to) (?:{_HOUR}|\d{{1,2}})\b", re.I), " "),  # half past nine
+    (re.compile(r"\bH\. ?zoster\b", re.I), "herpes zoster"),
+    (re.compile(r"\bT\. ?(?=(?:pedis|capitis|corporis|cruris|unguium|faciei|manuum|barbae)\b)", re.I), "tinea "),
     (re.compile(r"\b([01]?\d|2[0-3]):[0-5]\d\b(?:\s*[ap]\.?m\b\.?)?", re.I), " "),  # 8:30
     (re.compile(r"\b(\d{1,2}) ?- ?ish\b|\b(\d{1,2})ish\b", re.I), lambda m: f"{m[1] or m[2]} yo "),  # a 40ish guy
     (re.compile(r"\b([1-9]0)(?: ?- ?something|s)\b", re.I), r"\1 yo "),  # 30-something, her 50s
