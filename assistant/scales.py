@@ -84,7 +84,7 @@ def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:
     steps, end = _numerals(items, j, 10 if scale == "monk" else 6, item.said.endswith("s"))
     around = {i.said for i in (*items[max(k - 1, 0) : k], *items[end : end + 1])}
     other = (item.id == "type" and around & words("other_types")) or (item.label == "skin" and items[min(j, len(items) - 1)].said == "one")
-    told = item.label == "skin" and label_at(items, k - 1) in ("tone", "tone_with_skin")  # "brown skin 3 pcs"
+    told = item.label == "skin" and label_at(items, k - 1) in ("tone", "tone_with_skin", "tone_people")  # "brown skin 3 pcs"
     if other or told or (item.label == "skin" and label_at(items, end) in ("image", "unit")):
         return [], k
     return [(scale, s) for s in steps], end
