@@ -16,7 +16,7 @@ from assistant.vocabulary import words
 _SUBSTANCE = frozenset({
     "rash", "outside_rash", "area", "outside_area", "tone", "tone_with_skin", "tone_people", "tone_from", "scale", "skin", "slot_noun", "generic_rash", "lesion", "image", "request",
     "compare", "darker", "worse", "bigger", "more_lesions", "times", "clear", "each", "after_any", "undo", "redo", "reset", "seed", "target_noun", "middle", "correction", "diagnosis",
-    "other_subject", "collection", "people",
+    "other_subject", "people",
 })  # fmt: skip
 
 
@@ -31,9 +31,12 @@ def set_chatter_aside(items: list[Item]) -> None:
     if not any(telling):
         return
     first = telling.index(True)
+    before = False
     for n, (part, stopped) in enumerate(parts):
         told = n < first or (stopped and (n == 0 or parts[n - 1][1]))
-        if not telling[n] and told and _is_chatter(items[part]):
+        goes_on = before and n < first and not any(i.label == "word" for i in items[part])  # "it got a 6, a 5 and a 3, so …"
+        before = not telling[n] and told and (goes_on or _is_chatter(items[part]))
+        if before:
             for item in items[part]:
                 if item.label not in ("conj", "social"):
                     item.drop()

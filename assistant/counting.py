@@ -187,8 +187,8 @@ def _is_audience(items: list[Item], k: int) -> bool:
         if group:
             items[k - 1].drop()
         return True
-    if label_at(items, k - 1) == "word" and label_at(items, k + 1) in ("word", "request") and noun == "":
-        return True  # "Station 12 requires …"
+    if label_at(items, k - 1) == "word" and (label_at(items, k + 1) in ("word", "request") or said_at(items, k + 1) in words("auxiliary")) and noun == "":
+        return True  # "Station 12 requires …", "Reviewer 2 will be happy"
     before = items[k - 2] if said_at(items, k - 1) == "of" and k > 1 else items[k - 1] if k else None
     return before is not None and before.label in ("word", "adverb") and len(before.text) > 1 and before.text[:2].isupper() and not before.text.endswith("X")
 

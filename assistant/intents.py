@@ -284,7 +284,7 @@ def _what_comes(s: Sentence) -> str | None:
 
 def _of_oneself(s: Sentence) -> str | None:
     """ "is the one on my own shoulder a melanoma?": asked of one's own skin."""
-    return "identify" if _opening(s) in ("is", "are", "could", "might") and not s.asks and any(i.said in ("my own", "myself", "on me") for i in s.items) else None
+    return "identify" if _opening(s) in ("is", "are", "could", "might") and not s.asks and any(i.said in ("my own", "myself", "on me") and _is_pictured(s.items, k) for k, i in enumerate(s.items)) else None
 
 
 def _opens_with_is(s: Sentence) -> bool:

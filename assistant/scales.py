@@ -61,7 +61,7 @@ def _steps_on(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int] | 
     if not steps or named is None or named == end or said_at(items, end) not in ("on", "in", "of"):
         return None
     monk = items[named].id == "monk"
-    if (label_at(items, named + 1) in ("word", "number") and numeral(items[named + 1]) is not None) or max(steps) > (10 if monk else 6):
+    if (named + 1 < len(items) and numeral(items[named + 1]) is not None) or max(steps) > (10 if monk else 6):
         return None
     return [("monk" if monk else "fitzpatrick", s) for s in steps], named + 1
 
@@ -81,7 +81,7 @@ def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:
     while j < len(items) and (items[j].label in ("scale", "skin") or items[j].said in words("before_type")):
         scale = "monk" if items[j].id == "monk" else scale
         j += 1
-    steps, end = _numerals(items, j, 10 if scale == "monk" else 6, item.said.endswith("s"))
+    steps, end = _numerals(items, j, 10 if scale == "monk" else 6, item.said.endswith("s"), item.label == "skin")
     around = {i.said for i in (*items[max(k - 1, 0) : k], *items[end : end + 1])}
     other = (item.id == "type" and around & words("other_types")) or (item.label == "skin" and items[min(j, len(items) - 1)].said == "one")
     told = item.label == "skin" and label_at(items, k - 1) in ("tone", "tone_with_skin", "tone_people")  # "brown skin 3 pcs"
@@ -98,7 +98,7 @@ def _is_numbered_tone(items: list[Item], k: int) -> bool:
     return j < len(items) and numeral(items[j]) is not None and (items[j].text.isdigit() or items[j].text.isupper())
 
 
-def _numerals(items: list[Item], j: int, top: int, plural: bool = False) -> tuple[list[int], int]:
+def _numerals(items: list[Item], j: int, top: int, plural: bool = False, skin: bool = False) -> tuple[list[int], int]:
     """Numerals from ``j`` on ("II, III and V", "2 to 4", "IV-VI", after a plural "4 5 and 6"), and where they end.
 
     All are written alike (in "type V, 5 pictures" the 5 is no type), and a number of images is none.
@@ -108,7 +108,7 @@ def _numerals(items: list[Item], j: int, top: int, plural: bool = False) -> tupl
     while j < len(items):
         value = numeral(items[j])
         alike = not steps or _script(items[j]) == _script(items[end - 1])
-        pronoun = plural and items[j].text == "I" and said_at(items, j + 1) in words("i_do")
+        pronoun = (plural or skin) and items[j].text == "I" and said_at(items, j + 1) in words("i_do")
         if value is None or pronoun or not 1 <= value <= top or not alike or label_at(items, j + 1) == "image" or (id_at(items, j + 1) == "each" and _script(items[j]) != "roman"):
             break
         if steps and span:
