@@ -161,12 +161,15 @@ def _sentences(items: list[Item]) -> list[tuple[slice, slice]]:
 
 def _is_told(sentence: list[Item]) -> bool:
     """Whether a sentence tells of somebody or something, and asks for nothing: "my trainees only ever see …"."""
+    if any(i.said in ("already", "enough", "plenty of") for i in sentence) and any(i.said in ("have", "has", "had", "got", "i have", "i've", "we've", "have got", "i've got") for i in sentence) and not any(i.label == "request" and i.said != "have" for i in sentence):
+        return True  # "I have a lot of light-skin images already"
     asks = any(i.label == "request" and not (i.said in ("see", "show", "shows", "have", "use") and k and (sentence[k - 1].label in _SUBJECTS or sentence[k - 1].said in ("only", "mostly", "mainly", "just", "always", "usually"))) for k, i in enumerate(sentence))
     lacking = any(i.said.startswith("lack") for i in sentence)
-    others = any(i.label in ("count", "add", "compare", "modify", "target", "social") and not (lacking and i.id == "noun") for i in sentence)
+    others = any(i.label in ("count", "add", "compare", "modify", "target", "social") and i.id != "now" and not (lacking and i.id == "noun") for i in sentence)
     verb = any(words("telling") & set(i.said.split()) or i.said in words("we_are") for i in sentence)
     strange = [i for i in sentence if i.label == "unit" or (i.label == "word" and i.text.isalpha() and is_english(i.said))]
-    return verb and (len(strange) > 1 or lacking or any(i.label == "people" for i in sentence)) and not asks and not others
+    only = any(i.said in ("only", "mostly", "mainly", "always", "never", "just") for i in sentence)
+    return verb and (len(strange) > 1 - only or lacking or any(i.label == "people" for i in sentence)) and not asks and not others
 
 
 #: What stands before "see" where somebody sees.

@@ -108,7 +108,7 @@ def _starts_clause(clause: Clause, slot: str, item: Item, items: list[Item], k: 
         return True  # "an early melanoma and a mole"
     if clause.order[-1] == slot:
         return False
-    if slot in ("area", "tone") and item.id in {said.id for said in clause.slots[slot]}:
+    if slot in ("area", "tone") and item.id in {said.id for said in clause.slots[slot]} and not (slot == "area" and clause.order[-1] == "tone" and label_at(items, k + 1) == "tone"):
         return False  # "nappy rashes: contact dermatitis on the buttocks"
     if slot in _ADJECTIVAL and clause.order[-1] == "rash" and "rash" in clause.slots and clause.order.index("rash") < len(clause.order) - 1:
         return True
@@ -201,6 +201,9 @@ def _share(parts: list[Clause]) -> None:
         for clause in parts[:-1]:
             clause.slots["rash"] = last.slots["rash"]  # "mild on the elbow and severe on the knee, psoriasis"
     bare = all(set(c.slots) <= {"rash", "count", *_ADJECTIVAL} for c in parts[:-1])
+    if said_once and "area" in last.slots and last.order.index("area") < last.order.index("rash") and not any("area" in c.slots for c in parts[:-1]):
+        for clause in parts[:-1]:
+            clause.slots["area"] = last.slots["area"]  # "one very fair and one black forearm with eczema"
     for slot in ("area", "tone"):
         if slot in last.slots and last.order and (last.order[-1] == slot or (bare and (said_once or not _leads(last, slot)))):
             for clause in [c for c in parts[:-1] if not c.apart]:

@@ -30,7 +30,7 @@ def repeated(items: list[Item]) -> None:
     for k, item in enumerate(items):
         before = prev_index(items, k, ("size", "severity", "number", "descriptor", "word", "tone"))
         again = item.label == "rash" and any(i.label == "rash" and i.id == item.id and i.said not in words("own_lesions") for i in items[:k])
-        if again and (said_at(items, before) in ("with", "having", "showing") or (item.said in words("own_lesions") and (label_at(items, before) == "request" or label_at(items, k + 1) in ("", "conj")))):
+        if again and (said_at(items, before) in ("with", "having", "showing") or (item.said in words("own_lesions") and (label_at(items, before) in ("request", "rash") or label_at(items, k + 1) in ("", "conj")))):
             item.become("lesion", "many")  # "a class on urticaria, show large wheals on the chest"
 
 

@@ -19,6 +19,7 @@ _RASHES = ("rash", "generic_rash")
 _PLACE = ("on", "in", "with", "at")
 #: Conditions that are one lesion each, in the singular.
 _ONE = ("wart", "verruca", "mole", "naevus", "nevus", "melanoma", "seborrheic keratosis", "seborrhoeic keratosis")
+_ONE_OR_MORE = (*_ONE, "warts", "verrucas", "verrucae", "moles", "naevi", "nevi", "melanomas", "seborrheic keratoses", "seborrhoeic keratoses")
 #: As many images as can be pointed at in one go.
 _MANY = 20
 
@@ -61,6 +62,9 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         items[k - 2].drop()
         items[k - 1].become("each", "each")  # "{eczema, acne} x {fair, brown}, n=2"
         return "count", ""
+    if said_at(items, k + 1) == "times" and said_at(items, k + 2) not in ("a", "per", "an") and _noun(items, k) is None and _so_often(items, k):
+        items[k + 1].drop()
+        return "count", "each" if _each_before(items, k) else ""  # "acne on the chin, six times", "2 times eczema on the neck"
     if label_at(items, k + 1) == "unit" and id_at(items, k + 1) in ("after", "both"):
         items[k + 1].drop()
         return "figure", ""
@@ -109,6 +113,10 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
     if noun == "rash" and _of_the_rash_before(items, k, at):
         items[at].become("lesion", "many")
         return "number_of_lesions", "single" if items[k].number == 1 else "multiple"
+    if noun == "rash" and items[at].said in _ONE_OR_MORE and label_at(items, at + 1) == "each" and label_at(items, at + 2) == "image":
+        items[at + 1].drop()
+        items[at + 2].drop()
+        return "number_of_lesions", "single" if items[k].number == 1 else "multiple"  # "only one wart per picture"
     if noun == "lesion" or (noun in _RASHES and _in_one_image(items, k)):
         return "number_of_lesions", "single" if items[k].number == 1 else "multiple"
     if items[k].said == "some" and not noun and label_at(items, k + 1) == "word" and not any(i.label in ("rash", "image") for i in items[k:]):
@@ -130,8 +138,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
 
 
 def _counts_something_else(items: list[Item], k: int) -> bool:
-    if said_at(items, k + 1) == "of" and said_at(items, k + 2) in ("us", "you"):
-        return True
+    if said_at(items, k + 1) == "of" and (said_at(items, k + 2) in ("us", "you") or (said_at(items, k + 2) in ("my", "our", "their", "the") and label_at(items, k + 3) in ("people", "unit"))):
+        return True  # "only 2 of us", "one of my trainees"
     if said_at(items, k + 1) == "of" and said_at(items, k + 2) == "the" and label_at(items, k + 3) in ("number", "word", "figure"):
         return True  # "only 2 of the 9 countries"
     return _counts_a_plural(items, k)
@@ -248,6 +256,19 @@ def _is_pronoun(items: list[Item], k: int) -> bool:
     )
 
 
+def _each_before(items: list[Item], k: int) -> bool:
+    return label_at(items, k - 1) == "each"
+
+
+def _so_often(items: list[Item], k: int) -> bool:
+    """Whether "six times" says how often something is drawn: at the end of a part, or before a condition."""
+    after = label_at(items, k + 2)
+    told = any(i.label == "rash" for i in items[:k]) and (after in ("", "conj", "social") or said_at(items, k + 2) in ("please", "pls"))
+    asked = label_at(items, k - 1) in ("", "conj", "request", "question", "each", "adverb") or said_at(items, k - 1) in ("drawn", "make", "do")
+    counted = any(i.label == "image" for i in items)
+    return (told or after == "rash") and (asked or told) and not counted
+
+
 # --- numbers that point at an image
 
 
@@ -357,6 +378,8 @@ def _others_count(items: list[Item], k: int) -> bool:
 def _in_one_image(items: list[Item], k: int) -> bool:
     """Whether what is counted lies in a picture that is named ("a picture of three moles", "five warts in one picture")."""
     for j in range(k - 1, -1, -1):
+        if items[j].text in (",", ";") and label_at(items, k - 1) == "conj":
+            break  # "eight images, four eczema on the wrist"
         if items[j].label == "image":
             return True
         if items[j].id == "stop" and items[j].label == "conj":
@@ -400,6 +423,8 @@ def _image_noun(items: list[Item], k: int) -> None:
         item.drop()  # "no images of the face": the face is not wanted
         return
     between = any(i.label in ("word", "unit") for i in items[(j or 0) + 1 : k]) and said_at(items, k + 1) in ("of", "showing", "with")
+    if before.said == "my own":
+        return  # "for comparison with my own drawings"
     if (before.said in words("pointing") and not between) or (before.label == "each" and not (before.id == "any" and item.id == "many")) or before.label == "target" or (before.label == "modify" and before.id in ("same", "pronoun")):
         return
     if before.label == "times":

@@ -482,7 +482,7 @@ def drafted(
         raise Ask("There is no image yet to change. Which condition would you like to see?", (), "rash", waiting)
     if parsed.dropped:
         bases, mode = pointed_at(state, others(state, parsed.dropped)), "modify"
-    elif parsed.targets:
+    elif parsed.targets and not (named and not state.requests):  # "the first picture should show hives on the thigh, the second …"
         bases = pointed_at(state, parsed.targets)
     elif state.frames and not state.pending and mode == "modify" and (edited := edited_in_place(state, parsed)):
         return edited, []

@@ -97,6 +97,8 @@ def _other_subject(s: Sentence) -> bool:
         return True
     if "rash" not in s.labels and s.has("other_subject", "scan"):
         return True  # "a chest X-ray"
+    if any(i.label == "other_subject" and i.id == "medium" and _is_object(s.items, k) for k, i in enumerate(s.items)):
+        return True  # "make a PowerPoint about skin cancer", "an audio recording of a doctor"
     for k, item in enumerate(s.items):
         moving = item.said in words("moving") and not s.named
         if "rash" not in s.labels and (moving or (item.label == "other_subject" and item.id == "medium")) and not _for_something(s.items, k):
@@ -112,6 +114,14 @@ def _other_subject(s: Sentence) -> bool:
     return False
 
 
+def _is_object(items: list[Item], k: int) -> bool:
+    """Whether the verb of asking is about the thing at ``k`` ("generate an audio recording of")."""
+    j = k - 1
+    while j >= 0 and (items[j].said in ("a", "an", "the", "me", "us", "my", "short", "some") or items[j].label in ("descriptor", "word")) and items[j].said not in ("for", "in"):
+        j -= 1
+    return label_at(items, j) == "request"
+
+
 def _request_follows(s: Sentence, k: int) -> bool:
     """ "Can you make a quiz? Psoriasis on the elbow, black skin": a sentence of its own says what to draw."""
     after = {i.label for i in s.items[sentence_end(s.items, k) :]}
@@ -121,7 +131,7 @@ def _request_follows(s: Sentence, k: int) -> bool:
 def _is_written(items: list[Item], k: int) -> bool:
     """Whether a text is what is asked for ("write a poem", "a story about acne"), not what the picture is for."""
     before = items[max(0, k - 4) : k]
-    if _for_something(items, k):
+    if _for_something(items, k) or any(i.said in ("illustrate", "illustrating", "write", "writing", "finish") and said_at(items, items.index(i) - 1) in ("to", "am", "'m", "i'm", "for") for i in before):
         return False
     return said_at(items, k + 1) == "about" or any(i.label == "request" or i.said in words("text_verb") for i in before)
 
@@ -238,6 +248,9 @@ def _is_name(item: Item) -> bool:
 
 
 def _stands_for_someone(items: list[Item], k: int) -> bool:
+    doctor = k > 1 and (said_at(items, k - 1) in ("dr", "prof", "professor") or (items[k - 1].text == "." and said_at(items, k - 2) in ("dr", "prof")))
+    if doctor and any(i.said in ("with", "'s", "has", "having") for i in items[k + 1 : k + 4]) and not any(i.said in words("by_name") for i in items[max(0, k - 5) : k]):
+        return True  # "my colleague Dr Maria Schneider with vitiligo"
     title = items[k - 1] if k and items[k - 1].said in words("title") else None
     courtesy = title is not None and title.said in ("sir", "lady", "lord", "miss", "patient")  # "in a Sri Lankan lady Much obliged"
     if title is not None and (not courtesy or title.text.istitle() or not is_english(items[k].said) or (k + 1 < len(items) and _is_name(items[k + 1]))):
@@ -261,6 +274,7 @@ def diagnosis(s: Sentence) -> str | None:
         (k, i)
         for k, i in enumerate(s.items)
         if i.label == "diagnosis" and said_at(s.items, k + 1).split()[:1] not in (["how"], ["what"], ["why"], ["where"], ["look"], ["looks"]) and not (i.said.startswith("if ") and label_at(s.items, k + 1) in ("negate", "idiom")) and (i.id != "have" or (not s.asks and _complains(s.items, k))) and not (i.said.endswith(" be") and _is_done(s.items, k))
+        and not (i.said.startswith("look at") and s.named and said_at(s.items, k - 1) in ("close", "closer", "good", "quick", "proper", "detailed"))
         and not (i.id == "treatment" and s.named and said_at(s.items, prev_index(s.items, k)) in words("comes_after"))
     ]
     if not cues:
@@ -352,6 +366,8 @@ def question(s: Sentence) -> str | None:
         return None  # "what does it look like? show two pictures"
     if not s.asks and cues[0].said in ("is", "are") and s.has("modify", "same") and "rash" in s.labels:
         return "difference"  # "is ringworm the same as athlete's foot?"
+    if not s.asks and s.items[at].id == "difference" and " " in s.items[at].said and s.items[-1].said == "?":
+        return "difference"  # "mole vs melanoma, what are the differences?"
     if s.has("modify", "would", "same") or "compare" in s.labels:
         return None
     if "rash" in s.labels and any(i.said in words("passive") and b.said in words("drawn_how") for i, b in pairwise(s.items)):
@@ -419,7 +435,7 @@ def _which_ones(s: Sentence) -> bool:
     offered = rest[-1:] and rest[-1].said in ("can you do", "do you have", "have you got")
     rest = rest[:-1] if offered else rest
     if asked and not s.valued and s.items[0].said in ("which", "what"):  # "which skin tones can this generate?"
-        rest = [i for i in rest if i.label not in ("request", "question", "modify") and i.said not in ("can", "could", "you", "it", "this", "tool", "model", "app", "program", "system", "chat")]
+        rest = [i for i in rest if i.label not in ("request", "question", "modify") and i.said not in ("can", "could", "you", "it", "this", "tool", "model", "app", "program", "system", "chat", "supported", "available", "included", "covered", "offered", "known")]
     named = [i for i in rest if i.label == "slot_noun" or (i.label == "scale" and i.said.endswith(("tones", "types", "colours", "colors")))]
     return asked and bool(named) and all(i in named or i.said in ("which", "what", "about", "other", "else", "more") for i in rest)
 

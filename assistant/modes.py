@@ -31,6 +31,8 @@ def mode(s: Sentence) -> str:
         return "new" if s.asks and "generic_rash" in s.labels and "modify" not in s.labels else "modify"
     if rash and s.items[0].said in ("only", "just", "keep") and said_at(s.items, 1) == "the" and label_at(s.items, 2) == "rash":
         return "modify"  # "only the eczema, back of the knee"
+    if rash and not rest and any(i.label == "number" for i in s.items) and any(i.said in ("per", "in each", "on each") for i in s.items):
+        return "modify"  # "only one wart per picture"
     if rash and rest and any(i.said in words("next_one") for i in s.items):
         return "new"  # "ok next topic, impetigo on the chin, olive skin"
     if s.has("modify", "now") or label_at(s.items, 0) == "conj":

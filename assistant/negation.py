@@ -60,6 +60,10 @@ def correct(items: list[Item]) -> None:
         noun = next_index(items, b)
         if slot in ("severity", "size", "number") and label_at(items, noun) == "rash":
             earlier = next((j for j in range(k - 1, a, -1) if items[j].label == "rash"), None)
+            if earlier is None and any(i.label == "area" for i in items[noun : sentence_end(items, noun)]):
+                for item in items[a:k]:
+                    if item.label == "area":
+                        item.drop()  # "severe nappy-area ... sorry, severe eczema behind the knees"
             if earlier is not None:  # "severe nappy rash... no, sorry, severe eczema"
                 items[a].drop()
                 a = earlier
@@ -67,6 +71,8 @@ def correct(items: list[Item]) -> None:
                     for item in items[a:k]:
                         if item.label == "area":
                             item.drop()
+        if slot == "area" and label_at(items, a + 1) == label_at(items, b + 1) == "rash" and items[a + 1].id == items[b + 1].id:
+            items[a + 1].drop()  # "hand eczema, oops, foot eczema"
         if a + 1 < k and items[a + 1].implied:
             items[a + 1].drop()  # the site of "athlete's foot"
         items[a].drop()
@@ -76,9 +82,9 @@ def correct(items: list[Item]) -> None:
 
 def _corrects(items: list[Item], k: int) -> bool:
     """Whether what follows at ``k`` takes back what was said; "actually", "no" and "wait" do so after a comma or a dash."""
-    if k == 0 or items[k].label == "correction" or items[k].said in ("i mean", "i meant", "sorry i meant", "sorry i mean", "correction", "oops"):
+    if k == 0 or items[k].label == "correction" or items[k].said in ("i mean", "i meant", "but i meant", "sorry i meant", "sorry i mean", "correction", "oops"):
         return k > 0
-    return items[k].said in ("no", "actually", "wait", "sorry", "rather", "scratch that", "make that", "no no", "nope") and items[k - 1].said in (",", "-", "–", "...", "or")
+    return items[k].said in ("no", "actually", "wait", "sorry", "rather", "scratch that", "make that", "no no", "nope") and (items[k - 1].said in (",", "-", "–", "...", "or") or items[k - 1].said in words("hesitation"))
 
 
 def _but_rather(items: list[Item], k: int) -> bool:

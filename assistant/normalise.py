@@ -28,10 +28,16 @@ _RANGE = re.compile(rf"(?<![\w-])({_NUMERAL})\s*-\s*({_NUMERAL})(?![\w-])")
 _GLUED = re.compile(r"\b(fst|fitz|fitzpatrick|phototypes?|types?|monk|mst)(?=(?:10|\d)(?!\w))", re.I)  # FST1-6, not Fitzpatrick17k
 _DAY = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
 _NTH_WORD = r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|(?:four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth|(?:twenty|thirty)[ -]\w+(?:st|nd|rd|th))"
+_KINDS = r"(?:seborrh(?:o?e)ic|atopic|contact|irritant|allergic contact|irritant contact)"
 _HOUR = "(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|sept?|oct|nov|dec)"
 _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
+    (re.compile(r"\bhow many(?: images| pictures| photos)?\W{1,3}(\d+)\b", re.I), r"\1 images"),  # How many: 3
+    (re.compile(r"(?<=[ ,])twice(?=$|[ ,.;!]*$|, )", re.I), "2 times"),
+    (re.compile(r"\bonce (?=(?:on|in|at|over|behind|under)\b)", re.I), "one "),
+    (re.compile(rf"\b(seborrh(?:o?e)ic|atopic|contact|irritant|allergic)( (?:vs\.?|versus|and|or|&|/|from|with|to) )(?={_KINDS} dermatitis\b)", re.I), r"\1 dermatitis\2"),
+    (re.compile(r"(?:^|(?<=[:;.,] )|(?<=\s))([1-9])\. (?=[a-z])(?=.*\b[2-9]\. [a-z])|(?<=[;,.] )[2-9]\. (?=[a-z])"), " , "),  # 1. mild psoriasis; 2. severe psoriasis
     (re.compile(r"\b\d{2,4} *x *\d{2,4}\b(?! images?\b)(?! ?[cm]m\b)(?: ?p(?:x|ixels?)\b)?"), " "),  # 512x512
     (re.compile(r"\b(?:(?:in|as|for) )?an? [2-9] ?[xX×] ?[2-9]\b(?! ?[cm]m)(?: (?:grid|panel|layout|table|matrix|array|figure)(?: of)?)?"), " "),  # a 2x2 grid
     (re.compile(r"([a-hj-uwyz])\1{2,}"), r"\1\1"),  # undooo, soooo; not iii
