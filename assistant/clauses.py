@@ -126,6 +126,8 @@ def _has_article(items: list[Item], k: int) -> bool:
 def patches(items: list[Item]) -> tuple[Patch, ...]:
     """The patches of a sentence; shared values are handed to every clause they belong to."""
     parts = _without_bare(clauses(items))
+    _parts_of_a_whole(parts)
+    _said_of_both(parts, items)
     _merge_lone_counts(parts)
     _drop_total(parts)
     _share(parts)
@@ -148,6 +150,33 @@ def _without_bare(parts: list[Clause]) -> list[Clause]:
         and ("rash" in here.slots or "count" in after.slots) and all(said(here, slot) == said(after, slot) for slot in here.slots)
     ]  # fmt: skip
     return [part for part in parts if not any(part is b for b in bare)]
+
+
+def _parts_of_a_whole(parts: list[Clause]) -> None:
+    """ "acne from mild to severe: one mild, two moderate and three severe": the counts of its parts follow, so the whole says nothing."""
+    first, rest = parts[0], parts[1:]
+    if len(rest) < 2 or "count" in first.slots or not all("count" in c.slots for c in rest):
+        return
+    whole = [
+        slot for slot in ("severity", "tone", "area") if slot in first.slots and all(slot in c.slots for c in rest)
+        and {v for i in first.slots[slot] for v in i.values} == {v for c in rest for i in c.slots[slot] for v in i.values}
+    ]  # fmt: skip
+    if not whole:
+        return
+    for clause in rest:
+        for slot, said in first.slots.items():
+            if slot not in whole:
+                clause.slots.setdefault(slot, said)
+    parts.pop(0)
+
+
+def _said_of_both(parts: list[Clause], items: list[Item]) -> None:
+    """ "an image of tinea and one of psoriasis, both moderate"."""
+    for k, item in enumerate(items):
+        both = (item.label == "each" and item.id in ("either", "all")) or item.said in ("both", "all")
+        if both and label_at(items, k + 1) in _ADJECTIVAL and label_at(items, k + 2) in ("", "conj") and len(parts) > 1:
+            for clause in parts:
+                clause.slots.setdefault(items[k + 1].label, [items[k + 1]])
 
 
 def _merge_lone_counts(parts: list[Clause]) -> None:

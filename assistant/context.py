@@ -28,6 +28,9 @@ def implied_places(items: list[Item], v: Vocabulary) -> None:
 def repeated(items: list[Item]) -> None:
     """ "urticaria with large wheals": a word that is a condition's own, beside the condition, is about its lesions."""
     for k, item in enumerate(items):
+        if item.label == "rash" and said_at(items, k - 1) == "half" and any(i.label == "rash" and i.id == item.id for i in items[: k - 1]):
+            item.drop()  # "16 pictures of moles and melanomas, half moles, half melanomas"
+            continue
         before = prev_index(items, k, ("size", "severity", "number", "descriptor", "word", "tone"))
         again = item.label == "rash" and any(i.label == "rash" and i.id == item.id and i.said not in words("own_lesions") for i in items[:k])
         if again and (said_at(items, before) in ("with", "having", "showing") or (item.said in words("own_lesions") and (label_at(items, before) in ("request", "rash") or label_at(items, k + 1) in ("", "conj")))):

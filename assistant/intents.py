@@ -434,8 +434,10 @@ def _which_ones(s: Sentence) -> bool:
     asked = s.items[-1].said == "?" or any(i.said in ("which", "what") for i in s.items)
     offered = rest[-1:] and rest[-1].said in ("can you do", "do you have", "have you got")
     rest = rest[:-1] if offered else rest
-    if asked and not s.valued and s.items[0].said in ("which", "what"):  # "which skin tones can this generate?"
-        rest = [i for i in rest if i.label not in ("request", "question", "modify") and i.said not in ("can", "could", "you", "it", "this", "tool", "model", "app", "program", "system", "chat", "supported", "available", "included", "covered", "offered", "known")]
+    if not s.valued and s.items[0].id == "site" and any(i.said in words("offered") for i in s.items):
+        return True  # "which parts of the body are supported?"
+    if asked and not s.valued and (s.items[0].said in ("which", "what") or s.has("question", "definition")):  # "which skin tones can this generate?"
+        rest = [i for i in rest if i.label not in ("request", "question", "modify") and i.said not in ("can", "could", "you", "it", "this", "tool", "model", "app", "program", "system", "chat", *words("offered"))]
     named = [i for i in rest if i.label == "slot_noun" or (i.label == "scale" and i.said.endswith(("tones", "types", "colours", "colors")))]
     return asked and bool(named) and all(i in named or i.said in ("which", "what", "about", "other", "else", "more") for i in rest)
 

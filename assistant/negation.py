@@ -53,7 +53,7 @@ def correct(items: list[Item]) -> None:
         slot = label_at(items, b)
         if b is None or b > k + 6 or slot not in (*SLOTS, "count", "number"):
             continue
-        stop = max((j for j in range(k) if items[j].id == "stop"), default=-1)
+        stop = max((j for j in range(k) if items[j].label == "conj" and items[j].id == "stop"), default=-1)
         a = next((j for j in range(k - 1, max(stop, k - 9), -1) if items[j].label == slot), None)
         if a is None or any(i.label == "negate" for i in items[max(0, a - 4) : a]):
             continue  # "I did not mean the ear, I meant the neck" says it itself
