@@ -343,6 +343,8 @@ def question(
         return Turn(act="answer", reply=REDNESS, suggestions=after_images(requests, trained)), about
     if said["tone"]:
         return Turn(act="answer", reply=about_tone(said["tone"][0]), suggestions=after_images(requests, trained)), about
+    if re.search(r"\b(?:tones?|undertones?|fitzpatrick|monk|phototypes?|skin types?)\b", parsed.text.lower()):
+        return Turn(act="answer", reply=vocabulary_of(trained, parsed.text), suggestions=for_newcomers(trained)), about
     reply = f"Which condition do you mean? I know {listed(known('rash', trained))}."
     return Turn(act="clarify", reply=reply, suggestions=naming(trained)), about
 
@@ -436,8 +438,8 @@ def about_tone(tone: str) -> str:
 #: Words that ask for one slot of the vocabulary.
 _ASKED = {
     "rash": ("rash", "condition", "disease", "disorder"),
-    "area": ("area", "site", "body part", "place", "region"),
-    "tone": ("tone", "skin type", "complexion", "skin colo"),
+    "area": ("area", "site", "body part", "part of the body", "parts of the body", "place", "region"),
+    "tone": ("tone", "skin type", "complexion", "skin colo", "fitzpatrick", "monk", "phototype"),
 }
 
 

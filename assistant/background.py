@@ -27,7 +27,7 @@ def set_chatter_aside(items: list[Item]) -> None:
     It comes before numbers are counted and people and questions are looked for.
     """
     parts = _parts(items)
-    telling = [any(_is_substance(i) and not _in_compound(items, k) and not (i.label == "people" and _of_the_speaker(items[part])) for k, i in enumerate(items[part], part.start)) for part, _ in parts]
+    telling = [any(_is_substance(i) and not _in_compound(items, k) and not (i.label == "people" and _of_the_speaker(items[part])) and not (i.label == "image" and _of_others(items[part])) for k, i in enumerate(items[part], part.start)) for part, _ in parts]
     if not any(telling):
         return
     first = telling.index(True)
@@ -35,7 +35,8 @@ def set_chatter_aside(items: list[Item]) -> None:
     for n, (part, stopped) in enumerate(parts):
         told = n < first or (stopped and (n == 0 or parts[n - 1][1]))
         goes_on = before and n < first and not any(i.label == "word" for i in items[part])  # "it got a 6, a 5 and a 3, so …"
-        before = not telling[n] and told and (goes_on or _is_chatter(items[part]))
+        of_others = any(i.label == "image" for i in items[part]) and _of_others(items[part])
+        before = not telling[n] and told and (goes_on or of_others or _is_chatter(items[part]))
         if before:
             for item in items[part]:
                 if item.label not in ("conj", "social"):
@@ -68,6 +69,12 @@ def _of_the_speaker(part: list[Item]) -> bool:
     return bool(said) and (said[0] in {*words("we_are"), "im", "as"} or said[:2] in (["i", "am"], ["we", "are"], ["my", "name"], ["this", "is"]))
 
 
+def _of_others(part: list[Item]) -> bool:
+    """ "we hand out cards with pictures", "the textbook only has drawings": images that somebody has, uses or lacks."""
+    somebody = any(i.said in ("we", "i", "they", "he", "she") or words("telling") & set(i.said.split()) for i in part)
+    return somebody and not any(i.label in ("request", "quantity", "add", "modify") or (i.label == "number" and i.number is not None) for i in part)
+
+
 def _in_compound(items: list[Item], k: int) -> bool:
     """ "case conference", "version 4.2", "sample size": a noun for an image that tells of something else."""
     after = items[k + 1] if k + 1 < len(items) else None
@@ -91,6 +98,10 @@ def set_background_aside(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if _as_reason(items, k):
             _drop_if_told_elsewhere(items, k, sentence_end(items, k))
+        elif k == 0 and item.said in words("opens_aside"):
+            end = _end(items, 0)
+            if end < len(items) and (items[end].text == "," or items[end].label == "request"):
+                _drop_if_told_elsewhere(items, 0, end)  # "since my talk on melanoma went well, …", "unlike last year's exam, …"
         elif (item.said in words("reason") and k and (item.said != "seeing" or said_at(items, k + 1) in ("that", "as", "how"))) or item.said in words("mix_up"):
             _drop_if_told_elsewhere(items, k, _end(items, k))
         elif item.label == "rash" and (_names_a_group(items, k) or _names_a_topic(items, k)):
@@ -163,13 +174,15 @@ def _is_told(sentence: list[Item]) -> bool:
     """Whether a sentence tells of somebody or something, and asks for nothing: "my trainees only ever see …"."""
     if any(i.said in ("already", "enough", "plenty of") for i in sentence) and any(i.said in ("have", "has", "had", "got", "i have", "i've", "we've", "have got", "i've got") for i in sentence) and not any(i.label == "request" and i.said != "have" for i in sentence):
         return True  # "I have a lot of light-skin images already"
+    if any(i.said in words("when_before") for i in sentence) and not any(i.label == "request" and i.said not in ("made", "gave") for i in sentence):
+        return True  # "yesterday you made eight of eczema on the foot"
     asks = any(i.label == "request" and not (i.said in ("see", "show", "shows", "have", "use") and k and (sentence[k - 1].label in _SUBJECTS or sentence[k - 1].said in ("only", "mostly", "mainly", "just", "always", "usually"))) for k, i in enumerate(sentence))
     lacking = any(i.said.startswith("lack") for i in sentence)
     others = any(i.label in ("count", "add", "compare", "modify", "target", "social") and i.id != "now" and not (lacking and i.id == "noun") for i in sentence)
     verb = any(words("telling") & set(i.said.split()) or i.said in words("we_are") for i in sentence)
     strange = [i for i in sentence if i.label == "unit" or (i.label == "word" and i.text.isalpha() and is_english(i.said))]
     only = any(i.said in ("only", "mostly", "mainly", "always", "never", "just") for i in sentence)
-    return verb and (len(strange) > 1 - only or lacking or any(i.label == "people" for i in sentence)) and not asks and not others
+    return verb and (len(strange) > 1 - 2 * only or lacking or any(i.label == "people" for i in sentence)) and not asks and not others
 
 
 #: What stands before "see" where somebody sees.
@@ -189,7 +202,7 @@ def _is_asked(sentence: list[Item]) -> bool:
 
 
 def _drop_what_is_said_anew(told: list[Item], asked: list[Item]) -> None:
-    anew = {i.label for i in asked if i.is_value and not i.negated}
+    anew = {i.label for i in asked if (i.is_value or i.label == "count") and not i.negated}
     for item in told:
-        if (item.is_value and item.label in anew) or item.id == "noun" or ("tone" in anew and item.label in ("each", "scale")):
+        if (item.label in anew and (item.is_value or item.label == "count")) or item.id == "noun" or ("tone" in anew and item.label in ("each", "scale")):
             item.drop()

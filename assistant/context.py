@@ -31,6 +31,9 @@ def repeated(items: list[Item]) -> None:
         if item.label == "rash" and said_at(items, k - 1) == "half" and any(i.label == "rash" and i.id == item.id for i in items[: k - 1]):
             item.drop()  # "16 pictures of moles and melanomas, half moles, half melanomas"
             continue
+        if item.label == "rash" and item.said in words("own_lesions") and any(i.label == "rash" and i.id == item.id and i.said not in words("own_lesions") for i in items[k + 1 :]):
+            item.become("lesion", "many")  # "wheals all over the thigh, i.e. urticaria"
+            continue
         before = prev_index(items, k, ("size", "severity", "number", "descriptor", "word", "tone"))
         again = item.label == "rash" and any(i.label == "rash" and i.id == item.id and i.said not in words("own_lesions") for i in items[:k])
         if again and (said_at(items, before) in ("with", "having", "showing") or (item.said in words("own_lesions") and (label_at(items, before) in ("request", "rash") or label_at(items, k + 1) in ("", "conj")))):
@@ -57,6 +60,8 @@ def not_places(items: list[Item]) -> None:
             item.drop()  # "an arm's length", "put my back into it"
         elif item.said == "back" and before == "the" and said_at(items, k - 2) in ("at", "in", "from") and any(i.said in words("in_room") for i in items[max(0, k - 6) : k]):
             item.drop()  # "the students at the back want it bigger"
+        elif after in ("pain", "ache", "aches", "problems", "injury"):
+            item.drop()  # "I have back pain from sitting here"
         elif after in ("sized", "size"):
             item.drop()
             items[k + 1].drop()
@@ -186,7 +191,7 @@ def copies(items: list[Item]) -> None:
     """ "eczema on the hand and the same on black skin": what follows is a request of its own with all that went before."""
     for k, item in enumerate(items):
         joined = label_at(items, prev_index(items, k, ("adverb", "add", "modify"))) == "conj"
-        if item.label == "modify" and item.id in ("same", "again") and joined and any(i.label == "rash" for i in items[:k]):
+        if item.label == "modify" and item.id in ("same", "again") and joined and not (label_at(items, k + 1) == "slot_noun" and label_at(items, next_index(items, k + 1, ("conj", "adverb"))) in ("tone", "area")) and any(i.label == "rash" for i in items[:k]):
             item.become("copy")
 
 

@@ -91,6 +91,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "count", "part"
     at = _noun(items, k)
     noun = label_at(items, at)
+    if items[k].said.endswith("pair of") and noun == "" and label_at(items, next_index(items, k, ("adverb", "tone", "tone_with_skin", "skin", "word", "descriptor"))) == "area":
+        return "adverb", ""  # "onto a pair of light-skinned hands"
     if noun == "people" and items[k].said == "some" and id_at(items, at) == "one":
         return "adverb", ""  # "on some guy"
     if noun == "people" and any(i.label == "request" for i in items[k:]):
@@ -129,7 +131,7 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "figure", ""  # "kappa 0.71", "ticket 4417"
     if not noun and _counts_something_else(items, k):
         return "figure", ""
-    if not noun and said_at(items, k - 1) in ("at", "in", "by", "on") and label_at(items, k + 1) not in ("image", "people", "rash", "add"):
+    if not noun and said_at(items, k - 1) in ("at", "in", "by", "on", "before", "until", "till", "after") and label_at(items, k + 1) not in ("image", "people", "rash", "add"):
         return "figure", ""
     return "count", ""
 
@@ -160,6 +162,8 @@ def _is_figure(items: list[Item], k: int) -> bool:
     counts = label_at(items, k + 1) == "image" or (_counts_images(items, k) and (not items[k].text.isdigit() or said_at(items, k - 1) in words("gathering")))
     if before == "scale" or (said_at(items, k - 1) in words("graded") and not _counts_images(items, k)) or (pointed and not counts):
         return True  # "slide 5", but not "show my class two pictures"
+    if before == "other_subject" and _noun(items, k) is None:
+        return True  # "to illustrate paragraph four"
     if before == "negate" and said_at(items, k - 1) in ("instead of", "rather than", "not"):
         return True  # "five instead of three"
     if said_at(items, k - 1) in ("and", "to", "-") and label_at(items, k - 2) == "figure" and _noun(items, k) is None:
@@ -426,6 +430,9 @@ def _image_noun(items: list[Item], k: int) -> None:
     if before.said == "my own":
         return  # "for comparison with my own drawings"
     if (before.said in words("pointing") and not between) or (before.label == "each" and not (before.id == "any" and item.id == "many")) or before.label == "target" or (before.label == "modify" and before.id in ("same", "pronoun")):
+        return
+    if said_at(items, k - 1) in words("lacks"):
+        item.drop()  # "as a medical writer I often lack pictures"
         return
     if before.label == "times":
         return  # "one less image"

@@ -49,6 +49,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "question", "tuning"  # "can I use my own photos to fine-tune the model?"
     if (own := _of_oneself(s) or _what_comes(s) or ("identify" if _is_it_bad(s) else None)) is not None:
         return "diagnosis", own
+    if not s.asks and s.items[-1].said == "?" and any(i.said.endswith((" true", " right", " correct")) and i.id == "appearance" for i in s.of("question")):
+        return "question", "appearance"  # "I read that acne can leave dark marks, is that true?"
     ill = diagnosis(s)
     if (any(i.label == "person" and not _is_told_of(s.items, k) for k, i in enumerate(s.items)) or named_person(s.items)) and (s.asks or (s.valued and ill is None)):
         return "person", None
@@ -97,7 +99,7 @@ def _other_subject(s: Sentence) -> bool:
         return True
     if "rash" not in s.labels and s.has("other_subject", "scan"):
         return True  # "a chest X-ray"
-    if any(i.label == "other_subject" and i.id == "medium" and _is_object(s.items, k) for k, i in enumerate(s.items)):
+    if any(((i.label == "other_subject" and i.id == "medium") or i.said in words("moving")) and _is_object(s.items, k) for k, i in enumerate(s.items)):
         return True  # "make a PowerPoint about skin cancer", "an audio recording of a doctor"
     for k, item in enumerate(s.items):
         moving = item.said in words("moving") and not s.named
@@ -119,7 +121,7 @@ def _is_object(items: list[Item], k: int) -> bool:
     j = k - 1
     while j >= 0 and (items[j].said in ("a", "an", "the", "me", "us", "my", "short", "some") or items[j].label in ("descriptor", "word")) and items[j].said not in ("for", "in"):
         j -= 1
-    return label_at(items, j) == "request"
+    return label_at(items, j) == "request" or (j == 0 and items[0].said == "record")
 
 
 def _request_follows(s: Sentence, k: int) -> bool:
@@ -274,6 +276,7 @@ def diagnosis(s: Sentence) -> str | None:
         (k, i)
         for k, i in enumerate(s.items)
         if i.label == "diagnosis" and said_at(s.items, k + 1).split()[:1] not in (["how"], ["what"], ["why"], ["where"], ["look"], ["looks"]) and not (i.said.startswith("if ") and label_at(s.items, k + 1) in ("negate", "idiom")) and (i.id != "have" or (not s.asks and _complains(s.items, k))) and not (i.said.endswith(" be") and _is_done(s.items, k))
+        and not (i.said in ("is my", "is that", "is this") and k and label_at(s.items, k - 1) not in ("conj", "social", "interjection", "adverb", "people", "negate"))
         and not (i.said.startswith("look at") and s.named and said_at(s.items, k - 1) in ("close", "closer", "good", "quick", "proper", "detailed"))
         and not (i.id == "treatment" and s.named and said_at(s.items, prev_index(s.items, k)) in words("comes_after"))
     ]
@@ -360,6 +363,8 @@ def question(s: Sentence) -> str | None:
     if not cues or (s.asks and s.items.index(cues[0]) > s.index("request")):
         return "vocabulary" if any(c.id == "vocabulary" for c in cues) and "rash" not in s.labels else None
     at = s.items.index(cues[0])
+    if not s.asks and not s.labels & {"rash", "image", "count"} and any(i.said in words("sign") for i in s.items):
+        return "appearance"  # "how does erythema appear on dark skin compared to light skin?"
     if _then_asked_for(s, at):
         return None
     if s.asks and any(i.label == "conj" and i.id == "stop" for i in s.items[at : s.index("request")]):
@@ -379,7 +384,7 @@ def question(s: Sentence) -> str | None:
     if cues[0].said in ("can", "could", "will", "would") and actor and s.labels & changes:
         return None  # "can you make it more severe?"
     able = cues[0].said in ("can", "could", "will", "would", "are", "do", "is") and _topic(cues) == "appearance"
-    if able and "rash" in s.labels and (s.labels & {"count", "image"} or {"area", "tone"} <= s.labels) and not (s.has("modify", "pronoun") and not s.labels & {"count"}):
+    if able and "rash" in s.labels and (s.labels & {"count", "image"} or {"area", "tone"} <= s.labels) and not (s.has("modify", "pronoun") and not (s.labels & {"count"} or {"area", "tone"} <= s.labels)):
         return None  # "can you whip up four pics of wheals", "do you think you could manage a picture of eczema"
     if {"rash", "area", "tone"} <= s.labels and _topic(cues) == "appearance" and any("look" in c.said for c in cues):
         return None  # "what does ringworm look like on the arm of someone with brown skin?"

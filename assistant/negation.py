@@ -37,6 +37,19 @@ def negate(items: list[Item]) -> None:
             item.drop()  # "eczema that looks like psoriasis"
         elif item.label == "modify" and item.id == "change":
             _replaced(items, k)
+    _elsewhere_instead(items)
+
+
+def _elsewhere_instead(items: list[Item]) -> None:
+    """ "I don't want warts on the fingers this time. Warts on the toes.": what is not wanted is the site."""
+    for k, item in enumerate(items):
+        if item.label != "rash" or not item.negated:
+            continue
+        end = sentence_end(items, k)
+        site = next((i for i in items[k:end] if i.label == "area" and not i.negated), None)
+        if site is not None and any(i.label == "rash" and i.id == item.id and not i.negated for i in items[end:]):
+            site.negated = True
+            item.drop()
 
 
 def correct(items: list[Item]) -> None:
@@ -53,7 +66,7 @@ def correct(items: list[Item]) -> None:
         slot = label_at(items, b)
         if b is None or b > k + 6 or slot not in (*SLOTS, "count", "number"):
             continue
-        stop = max((j for j in range(k) if items[j].label == "conj" and items[j].id == "stop"), default=-1)
+        stop = max((j for j in range(k - 1) if items[j].label == "conj" and items[j].id == "stop"), default=-1)
         a = next((j for j in range(k - 1, max(stop, k - 9), -1) if items[j].label == slot), None)
         if a is None or any(i.label == "negate" for i in items[max(0, a - 4) : a]):
             continue  # "I did not mean the ear, I meant the neck" says it itself
@@ -127,6 +140,9 @@ def _cover(items: list[Item], k: int) -> None:
         return  # "no, on the neck": an answer, not a negation
     if k == 0 and items[k].said == "no" and said_at(items, 1) in ("the", "on", "in", "at", "i", "it", "not"):
         items[k].drop()  # "no the elbows": a correction
+        return
+    if items[k].said == "no" and said_at(items, k + 1).rstrip("s") in ("picture", "image", "photo", "example", "photograph", "illustration") and any(i.said in ("have", "i have", "we have", "has", "got", "with") for i in items[:k]) and not any(i.label == "request" for i in items[:k]):
+        items[k + 1].drop()  # "I have a lecture in ten minutes and no picture of vitiligo"
         return
     verb = next_index(items, k)
     if id_at(items, verb) == "difference" or said_at(items, verb) in words("mix_up"):

@@ -33,7 +33,7 @@ _HOUR = "(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|sept?|oct|nov|dec)"
 _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
-    (re.compile(r"\bhow many(?: images| pictures| photos)?\W{1,3}(\d+)\b", re.I), r"\1 images"),  # How many: 3
+    (re.compile(r"\bhow many(?: images| pictures| photos)?\W{1,3}(\d+|one|two|three|four|five|six|seven|eight|nine|ten)\b", re.I), r"\1 images"),  # How many: 3
     (re.compile(r"(?<=[ ,])twice(?=$|[ ,.;!]*$|, )", re.I), "2 times"),
     (re.compile(r"\bonce (?=(?:on|in|at|over|behind|under)\b)", re.I), "one "),
     (re.compile(rf"\b(seborrh(?:o?e)ic|atopic|contact|irritant|allergic)( (?:vs\.?|versus|and|or|&|/|from|with|to) )(?={_KINDS} dermatitis\b)", re.I), r"\1 dermatitis\2"),
@@ -70,7 +70,7 @@ _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"\bn/t\b"), "n't"),
     (re.compile(r"\b(do|does|did|ca|wo|could|would|should)nt\b", re.I), r"\1n't"),
     (re.compile(r"(?<=[a-z] )(is|are|was|were)n'?t\b", re.I), r"\1 not"),  # not "isn't it contagious?"
-    (re.compile(r"\b(fitz|fitzp|approx|nos|pts?|yrs?|mod|sev|pics?|imgs?)\.(?=[ ,])", re.I), r"\1"),  # abbreviations end no sentence
+    (re.compile(r"\b(seb|fitz|fitzp|approx|nos|pts?|yrs?|mod|sev|pics?|imgs?)\.(?=[ ,])", re.I), r"\1"),  # abbreviations end no sentence
     (re.compile(r"(?<![^\W_])(\d+)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), r"\1 "),  # 9am, 3x; not fitzpatrick17k
     (re.compile(r"\b(x|X)(?=\d)"), "x "),
     (re.compile(r"\b(what|how|who|where|when|that)s\b", re.I), r"\1's"),
