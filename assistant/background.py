@@ -11,7 +11,6 @@ from assistant.items import Item, said_at, sentence_end
 from assistant.typos import is_english
 from assistant.vocabulary import words
 
-
 #: Labels of what a request is made of: a part of a sentence that has one of them is no chatter.
 _SUBSTANCE = frozenset({
     "rash", "outside_rash", "area", "outside_area", "tone", "tone_with_skin", "tone_people", "tone_from", "scale", "skin", "slot_noun", "generic_rash", "lesion", "image", "request",

@@ -428,9 +428,7 @@ def _colour(items: list[Item], k: int) -> None:
     elif after == "descriptor" and item.said != "medium" and _describes_lesion(items, k):
         items[k + 1].text = f"{item.text} {items[k + 1].text}"  # "dark red plaques"
         item.drop()
-    elif item.said != "medium" and _said_of_a_lesion(items, k):
-        item.become("descriptor")
-    elif item.said != "medium" and (after == "lesion" or id_at(items, k + 1) in ("mole", "melanoma", "seborrheic keratosis")):
+    elif (item.said != "medium" and _said_of_a_lesion(items, k)) or (item.said != "medium" and (after == "lesion" or id_at(items, k + 1) in ("mole", "melanoma", "seborrheic keratosis"))):
         item.become("descriptor")
 
 
