@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from assistant.items import Item, label_at
+from assistant.items import Item, label_at, sentence_end
 from assistant.schema import Patch
 from assistant.vocabulary import SLOTS, vocabulary
 
@@ -70,13 +70,22 @@ def clauses(items: list[Item]) -> list[Clause]:
                 current.slots["count"] = [item]  # "six images: fair skin x3 and black skin x3"
                 current.order.append("count")
                 continue
-            if _starts_clause(current, slot, item, items, k):
+            if _starts_clause(current, slot, item, items, k) or (slot == "count" and _begins_anew(current, items, k)):
                 out.append(current := Clause(each=False))
             current.add(slot, item)
     for clause in out:
         if not clause.empty:
             clause.slots = clause.copied | clause.slots
     return [c for c in out if not c.empty or c is out[0]]
+
+
+def _begins_anew(clause: Clause, items: list[Item], k: int) -> bool:
+    """ "I teach about fungal infections. Give me some images of ringworm": a count of a sentence that names its own condition."""
+    if "rash" not in clause.slots or "count" in clause.slots:
+        return False
+    last = max(items.index(i) for said in clause.slots.values() for i in said if i in items)
+    stopped = any(i.label == "conj" and i.id == "stop" for i in items[last:k])
+    return stopped and any(i.label == "rash" for i in items[k : sentence_end(items, k)])
 
 
 def _times(items: list[Item], k: int) -> bool:
@@ -146,7 +155,7 @@ def _without_bare(parts: list[Clause]) -> list[Clause]:
 
     bare = [
         here for here, after in pairwise(parts)
-        if here.slots and "count" not in here.slots and not (here.excluded or here.cleared or here.darker or here.worse or here.times)
+        if here.slots and not after.copied and "count" not in here.slots and not (here.excluded or here.cleared or here.darker or here.worse or here.times)
         and ("rash" in here.slots or "count" in after.slots) and all(said(here, slot) == said(after, slot) for slot in here.slots)
     ]  # fmt: skip
     return [part for part in parts if not any(part is b for b in bare)]
@@ -235,7 +244,7 @@ def _share(parts: list[Clause]) -> None:
             clause.slots["area"] = last.slots["area"]  # "one very fair and one black forearm with eczema"
     for slot in ("area", "tone"):
         if slot in last.slots and last.order and (last.order[-1] == slot or (bare and (said_once or not _leads(last, slot)))):
-            for clause in [c for c in parts[:-1] if not c.apart]:
+            for clause in [c for c in parts[:-1] if not (c.apart or last.copied)]:
                 clause.slots.setdefault(slot, last.slots[slot])
 
 

@@ -191,7 +191,7 @@ def copies(items: list[Item]) -> None:
     """ "eczema on the hand and the same on black skin": what follows is a request of its own with all that went before."""
     for k, item in enumerate(items):
         joined = label_at(items, prev_index(items, k, ("adverb", "add", "modify"))) == "conj"
-        if item.label == "modify" and item.id in ("same", "again") and joined and not (label_at(items, k + 1) == "slot_noun" and label_at(items, next_index(items, k + 1, ("conj", "adverb"))) in ("tone", "area")) and any(i.label == "rash" for i in items[:k]):
+        if item.label == "modify" and item.id in ("same", "again") and joined and label_at(items, k + 1) not in ("tone", "tone_with_skin", "skin", "area") and not (label_at(items, k + 1) == "slot_noun" and label_at(items, next_index(items, k + 1, ("conj", "adverb"))) in ("tone", "area")) and any(i.label == "rash" for i in items[:k]):
             item.become("copy")
 
 
@@ -399,6 +399,8 @@ def _of_a_rash(items: list[Item], k: int) -> bool:
     the = said_at(items, k - 1).split()[-1:] == ["the"] and (label_at(items, k + 1) in ("bigger", "size", "worse", "number") or said_at(items, k + 1) in ("more", "less")) and any(i.label == "modify" for i in items[:k])
     if the:
         return True  # "make the blisters larger"
+    if said_at(items, k + 1) == "of" and label_at(items, next_index(items, k + 1)) == "rash":
+        return True  # "just one blister of chickenpox"
     return any(i.label == "rash" for i in items[:k]) or said_at(items, 0) == "with" or (graded and said_at(items, 0) in ("with", "make", "now", "and", "but", "same", "more", "bigger", "larger", "smaller", "fewer", "have"))
 
 

@@ -87,6 +87,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "figure", ""
     if _is_target(items, k):
         return "target", ""
+    if said_at(items, k + 1) == "of" and said_at(items, k + 2) == "them" and not any(i.label in ("count", "image", "request") for i in items[:k]) and any(i.label == "rash" and i.said in _ONE_OR_MORE and i.said.endswith("s") for i in items[:k]):
+        return "number_of_lesions", "multiple"  # "seborrhoeic keratoses on the back, several of them"
     if said_at(items, k + 1) == "of" and said_at(items, k + 2) in ("them", "these", "those", "which") and any(i.label == "count" for i in items[:k]):
         return "count", "part"
     at = _noun(items, k)
@@ -427,6 +429,9 @@ def _image_noun(items: list[Item], k: int) -> None:
         item.drop()  # "no images of the face": the face is not wanted
         return
     between = any(i.label in ("word", "unit") for i in items[(j or 0) + 1 : k]) and said_at(items, k + 1) in ("of", "showing", "with")
+    if label_at(items, k - 1) == "compare" and item.id == "many":
+        item.drop()  # "side by side images of tinea and eczema": one of each
+        return
     if before.said == "my own":
         return  # "for comparison with my own drawings"
     if (before.said in words("pointing") and not between) or (before.label == "each" and not (before.id == "any" and item.id == "many")) or before.label == "target" or (before.label == "modify" and before.id in ("same", "pronoun")):

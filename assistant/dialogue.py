@@ -569,12 +569,16 @@ def with_tones_of_neighbours(frames: list[Frame], patches: Sequence[Patch]) -> l
     said = [i for i, frame in enumerate(frames) if frame.tone]
     if not said:
         return frames
-    return [
-        frame
-        if frame.tone or patch.mentions("tone")
-        else frame.change(tone=frames[min(said, key=lambda j, i=i: (abs(i - j), j > i))].tone)
-        for i, (frame, patch) in enumerate(zip(frames, patches, strict=True))
-    ]
+    result = []
+    for i, (frame, patch) in enumerate(zip(frames, patches, strict=True)):
+        if not frame.tone and not patch.mentions("tone"):
+            nearest = frames[min(said, key=lambda j, i=i: (abs(i - j), j > i))].tone
+            taken = frame.change(tone=nearest)
+            # "tinea on the buttock, then the same on type V": another tone than that, or there would be one image of the two
+            twice = any(taken.values() == frames[j].values() for j in said)
+            frame = frame.change(excluded={**frame.excluded, "tone": nearest}) if twice else taken
+        result.append(frame)
+    return result
 
 
 def with_tone_of_conversation(

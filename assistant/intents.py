@@ -315,6 +315,8 @@ def _is_it_bad(s: Sentence) -> bool:
         return True  # "can you tell me what this rash on my leg is?"
     if _opens_with_is(s) and not s.named and any(i.said in words("bad_end") for i in s.items):
         return True  # "is the first one cancer?"
+    if re.search(r"\b(?:tell|know|say|decide|determine|sure)\b.*\b(?:if|whether) (?:it|this|that|these|they)\b(?: 's| is| are)?", asked) and "rash" in s.labels and not s.asks:
+        return True  # "my patient sent me a photo, can you tell me whether it's melanoma or just a mole?"
     if_ = next((k for k, i in enumerate(s.items) if i.said in ("if", "whether") or i.said.startswith(("if it", "whether it"))), None)
     return if_ is not None and any(i.said in words("bad_end") for i in s.items[if_ + 1 : if_ + 6])
 

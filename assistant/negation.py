@@ -40,6 +40,17 @@ def negate(items: list[Item]) -> None:
     _elsewhere_instead(items)
 
 
+def _taken_back(items: list[Item], k: int) -> None:
+    """ "spots on my back? no, sorry: show acne on the shoulders": what was only asked about, and then not wanted."""
+    if items[k].said not in ("no", "no sorry", "sorry no", "nope", "no no") or said_at(items, k - 1) != "?":
+        return
+    anew = {i.label for i in items[k + 1 :] if i.is_value}
+    if "rash" in anew:
+        for item in items[:k]:
+            if item.is_value and item.label in anew:
+                item.drop()
+
+
 def _elsewhere_instead(items: list[Item]) -> None:
     """ "I don't want warts on the fingers this time. Warts on the toes.": what is not wanted is the site."""
     for k, item in enumerate(items):
@@ -60,6 +71,7 @@ def correct(items: list[Item]) -> None:
             if a.label == b.label and a.is_value and join.text in ("-", "–", ","):
                 a.drop()  # "on the foot - ankle rather - of somebody"
                 items[k].drop()
+        _taken_back(items, k)
         if not _corrects(items, k):
             continue
         b = next_index(items, k, ("adverb", "side", "conj", "skin", "modify", "correction"))
@@ -172,7 +184,7 @@ def _cover(items: list[Item], k: int) -> None:
         elif item.label in ("outside_rash", "outside_area") and slot in (None, item.label[8:]):
             slot, item.negated = item.label[8:], True  # "urticaria without angioedema on the back"
             continue
-        if item.label in ("word", "descriptor") and slot is None and items[k].said.startswith(("without", "no", "sans")) and not _value_soon(items, j):
+        if item.label in ("word", "descriptor", "lesion") and slot is None and items[k].said.startswith(("without", "no", "sans")) and not _value_soon(items, j):
             return  # "without scaling on the elbow"
         if item.label == "target":
             item.label = "dropped"  # "all but the second one" points at what is not wanted
