@@ -26,13 +26,10 @@ from assistant.context import (
     copies,
     excepted,
     idle_quantities,
-    implied_places,
-    not_places,
     ranges,
     repeated,
     weak_values,
     wholes,
-    within,
 )
 from assistant.counting import classify
 from assistant.items import Item, said_at
@@ -40,6 +37,7 @@ from assistant.leftovers import contradictions, count_problems, foreign, ignored
 from assistant.negation import correct, negate
 from assistant.normalise import Clean, normalise
 from assistant.numbers import merge_numbers
+from assistant.places import implied_places, not_places, within
 from assistant.regions import wholes_of
 from assistant.scales import read_scales, scale_steps
 from assistant.schema import ParsedTurn
