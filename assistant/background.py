@@ -101,6 +101,8 @@ def set_background_aside(items: list[Item]) -> None:
             end = _end(items, 0)
             if end < len(items) and (items[end].text == "," or items[end].label == "request"):
                 _drop_if_told_elsewhere(items, 0, end)  # "since my talk on melanoma went well, …", "unlike last year's exam, …"
+        elif item.said == "only" and k and any(i.said in words("seen_or_shown") for i in items[k + 1 : k + 4]) and not any(i.label == "request" and i.said not in words("seen_or_shown") for i in items[max(0, k - 3) : k]):
+            _drop_tone_told_elsewhere(items, k, _end(items, k))  # "I've only ever seen it on white people"
         elif (item.said in words("reason") and k and (item.said != "seeing" or said_at(items, k + 1) in ("that", "as", "how"))) or item.said in words("mix_up"):
             _drop_if_told_elsewhere(items, k, _end(items, k))
         elif item.label == "rash" and (_names_a_group(items, k) or _names_a_topic(items, k)):
@@ -151,6 +153,13 @@ def _drop_if_told_elsewhere(items: list[Item], start: int, end: int) -> None:
             item.drop()
 
 
+def _drop_tone_told_elsewhere(items: list[Item], start: int, end: int) -> None:
+    outside = any(i.label in ("tone", "darker") for i in (*items[:start], *items[end:]))
+    for item in items[start:end]:
+        if outside and item.label in ("tone", "tone_with_skin"):
+            item.drop()
+
+
 def _end(items: list[Item], start: int) -> int:
     """Where a scope ends: at the end of the sentence, at a comma after its rash, or where something is asked for."""
     for j in range(start + 1, len(items)):
@@ -163,10 +172,18 @@ def _end(items: list[Item], start: int) -> int:
 
 def _sentences(items: list[Item]) -> list[tuple[slice, slice]]:
     """Every sentence with the next one; "…, so give me …" begins one too."""
-    starts = [0, *(k + 1 for k, i in enumerate(items) if (i.label == "conj" and i.id == "stop" and i.said != ":") or i.said == "so")]
+    starts = [0, *(k + 1 for k, i in enumerate(items) if (i.label == "conj" and i.id == "stop" and i.said != ":") or i.said == "so" or (i.text == "," and _asks_next(items, k)))]
     bounds = [*starts, len(items)]
     parts = [slice(a, b) for a, b in itertools.pairwise(bounds) if b > a]
     return list(itertools.pairwise(parts))
+
+
+def _asks_next(items: list[Item], k: int) -> bool:
+    """Whether a request begins after the comma at ``k`` (", please make …")."""
+    j = k + 1
+    while j < len(items) and items[j].said in ("please", "pls", "kindly", "can", "could", "you", "and", "then"):
+        j += 1
+    return j < len(items) and items[j].label == "request"
 
 
 def _is_told(sentence: list[Item]) -> bool:
@@ -179,7 +196,7 @@ def _is_told(sentence: list[Item]) -> bool:
     lacking = any(i.said.startswith("lack") for i in sentence)
     others = any(i.label in ("count", "add", "compare", "modify", "target", "social") and i.id != "now" and not (lacking and i.id == "noun") for i in sentence)
     verb = any(words("telling") & set(i.said.split()) or i.said in words("we_are") for i in sentence)
-    strange = [i for i in sentence if i.label == "unit" or (i.label == "word" and i.text.isalpha() and is_english(i.said))]
+    strange = [i for i in sentence if i.label in ("unit", "diagnosis") or (i.label == "word" and i.text.isalpha() and is_english(i.said))]
     only = any(i.said in ("only", "mostly", "mainly", "always", "never", "just") for i in sentence)
     return verb and (len(strange) > 1 - 2 * only or lacking or any(i.label == "people" for i in sentence)) and not asks and not others
 

@@ -158,6 +158,11 @@ def _without_bare(parts: list[Clause]) -> list[Clause]:
         if here.slots and not after.copied and "count" not in here.slots and not (here.excluded or here.cleared or here.darker or here.worse or here.times)
         and ("rash" in here.slots or "count" in after.slots) and all(said(here, slot) == said(after, slot) for slot in here.slots)
     ]  # fmt: skip
+    for here, after in pairwise(parts):
+        values = {slot for slot in here.slots if slot != "count"}
+        if "count" in here.slots and "count" not in after.slots and "rash" in values and here.order.index("rash") < here.order.index("count") and not after.copied and all(said(here, slot) == said(after, slot) for slot in values):
+            after.slots["count"] = here.slots["count"]  # "for my slide on interdigital tinea I'd like two pictures of tinea pedis between the toes"
+            bare.append(here)
     return [part for part in parts if not any(part is b for b in bare)]
 
 

@@ -139,6 +139,9 @@ def idle_quantities(items: list[Item]) -> None:
             item.drop()  # "many of our residents are south asian"
             continue
         j = next_index(items, k, looked_through)
+        if label_at(items, j) == "people" and said_at(items, k - 1) != "not" and not any(i.label == "rash" for i in items[:k]):
+            item.drop()  # "I look after a lot of South Asian patients"
+            continue
         if label_at(items, j) == "social":
             item.drop()  # "many greetings"
             continue

@@ -62,6 +62,9 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         items[k - 2].drop()
         items[k - 1].become("each", "each")  # "{eczema, acne} x {fair, brown}, n=2"
         return "count", ""
+    if said_at(items, k + 1) == "pairs" and max((sum(len(i.values) for i in items if i.label == slot) for slot in ("tone", "rash", "area")), default=0) == 2:
+        items[k + 1].become("each", "each")
+        return "count", ""  # "matched pairs in very fair and black skin, 3 pairs"
     if said_at(items, k + 1) == "times" and said_at(items, k + 2) not in ("a", "per", "an") and _noun(items, k) is None and _so_often(items, k):
         items[k + 1].drop()
         return "count", "each" if _each_before(items, k) else ""  # "acne on the chin, six times", "2 times eczema on the neck"

@@ -276,6 +276,7 @@ def diagnosis(s: Sentence) -> str | None:
         (k, i)
         for k, i in enumerate(s.items)
         if i.label == "diagnosis" and said_at(s.items, k + 1).split()[:1] not in (["how"], ["what"], ["why"], ["where"], ["look"], ["looks"]) and not (i.said.startswith("if ") and label_at(s.items, k + 1) in ("negate", "idiom")) and (i.id != "have" or (not s.asks and _complains(s.items, k))) and not (i.said.endswith(" be") and _is_done(s.items, k))
+        and not (i.said.split()[-1] in ("a", "the") and i.said.split()[0] not in ("is", "was") and label_at(s.items, k + 1) == "word" and is_english(s.items[k + 1].said) and s.named)
         and not (i.said in ("is my", "is that", "is this") and k and label_at(s.items, k - 1) not in ("conj", "social", "interjection", "adverb", "people", "negate"))
         and not (i.said.startswith("look at") and s.named and said_at(s.items, k - 1) in ("close", "closer", "good", "quick", "proper", "detailed"))
         and not (i.id == "treatment" and s.named and said_at(s.items, prev_index(s.items, k)) in words("comes_after"))
@@ -365,11 +366,11 @@ def question(s: Sentence) -> str | None:
     if not cues or (s.asks and s.items.index(cues[0]) > s.index("request")):
         return "vocabulary" if any(c.id == "vocabulary" for c in cues) and "rash" not in s.labels else None
     at = s.items.index(cues[0])
-    if not s.asks and not s.labels & {"rash", "image", "count"} and any(i.said in words("sign") for i in s.items):
+    if not s.asks and not s.labels & {"image", "count"} and any(i.said in words("sign") for i in s.items) and ("rash" not in s.labels or _opening(s).startswith(("how", "why"))):
         return "appearance"  # "how does erythema appear on dark skin compared to light skin?"
     if _then_asked_for(s, at):
         return None
-    if s.asks and any(i.label == "conj" and i.id == "stop" for i in s.items[at : s.index("request")]):
+    if s.asks and any((i.label == "conj" and i.id == "stop") or i.text in ("-", "–") for i in s.items[at : s.index("request")]):
         return None  # "what does it look like? show two pictures"
     if not s.asks and cues[0].said in ("is", "are") and s.has("modify", "same") and "rash" in s.labels:
         return "difference"  # "is ringworm the same as athlete's foot?"
@@ -461,6 +462,8 @@ def _which_it_was(s: Sentence) -> bool:
     asked = " ".join(i.said for i in s.items)
     if re.search(r"^(?:are|is|were) (?:they|these|those|it|the (?:images|pictures|photos)) (?:all )?(?:evenly |equally )?(?:spread|distributed|balanced|shared|divided|split) (?:over|across|between|among|by)\b", asked) and not s.asks:
         return True  # "are they spread over all skin tones?"
+    if re.search(r"^(?:which|what) (?:ones?|images?|pictures?|photos?) (?:did|have) (?:you|we) (?:make|made|draw|drawn|show|shown|generate|generated|do|done)\b", asked) and not s.named:
+        return True  # "which ones did you make first?"
     if re.search(r"\bwhat (?:is|are|'s) the .*\b(?:tone|skin|type|fitzpatrick|severity|area|site)\w* .*of (?:this|that|these|those|it|them)\b", asked):
         return not s.valued and not s.asks
     k = next((k for k, i in enumerate(s.items) if i.said in ("which", "what")), None)

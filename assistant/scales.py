@@ -109,7 +109,7 @@ def _numerals(items: list[Item], j: int, top: int, plural: bool = False, skin: b
         value = numeral(items[j])
         alike = not steps or _script(items[j]) == _script(items[end - 1])
         pronoun = (plural or skin) and items[j].text == "I" and said_at(items, j + 1) in words("i_do")
-        if value is None or pronoun or not 1 <= value <= top or not alike or label_at(items, j + 1) == "image" or said_at(items, j + 1) in ("x", "×") or (id_at(items, j + 1) == "each" and _script(items[j]) != "roman"):
+        if value is None or pronoun or not 1 <= value <= top or not alike or label_at(items, j + 1) == "image" or (said_at(items, j + 1) == "x" and items[j].text.isdigit() and label_at(items, j + 2) != "number") or (id_at(items, j + 1) == "each" and _script(items[j]) != "roman"):
             break
         if steps and span:
             down = value < steps[-1]
