@@ -39,6 +39,7 @@ def classify(items: list[Item]) -> None:
             item.become(*_role(items, k))
         elif item.label == "number" and item.number is not None:
             item.become(*_role(items, k))
+    _some_and_some(items)
     _larger_of_two(items)
     _so_many_each(items)
     for k, item in enumerate(items):
@@ -404,6 +405,14 @@ def _larger_of_two(items: list[Item]) -> None:
         if a.label == b.label == "count" and a.number is not None and b.number is not None and (join.label == "range" or join.said == "or" or between):
             a.become("figure")
             join.drop()
+
+
+def _some_and_some(items: list[Item]) -> None:
+    """ "a few cases, some on fair and some on black skin": parts of those."""
+    some = [k for k, i in enumerate(items) if i.label == "count" and i.said == "some" and said_at(items, k + 1) in ("on", "in", "with", "at")]
+    if len(some) > 1 and any(i.label == "count" and k not in some for k, i in enumerate(items)):
+        for k in some:
+            items[k].drop()
 
 
 def _so_many_each(items: list[Item]) -> None:

@@ -237,6 +237,8 @@ def _is_pictured(items: list[Item], k: int) -> bool:
     if item.said == "my own":
         return label_at(items, k + 1) in ("area", "skin", "rash", "generic_rash", "lesion", "people", "side", "")
     before = items[k - 1] if k else None
+    if item.said.startswith("my ") and said_at(items, k + 1) == "'s":  # "my daughter's ankles" show nobody, her face does
+        return any(i.label == "area" and i.id in words("of_the_face") for i in items[k + 2 : k + 5])
     if item.said == "myself":
         return before is not None and (before.label == "request" or before.said in ("of", "on", "with", "like", "as", "in"))
     if item.id != "me" or not item.said.startswith("my "):

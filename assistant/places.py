@@ -41,6 +41,8 @@ def not_places(items: list[Item]) -> None:
             item.drop()  # "an arm's length", "put my back into it"
         elif item.said == "back" and before == "the" and said_at(items, k - 2) in ("at", "in", "from") and any(i.said in words("in_room") for i in items[max(0, k - 6) : k]):
             item.drop()  # "the students at the back want it bigger"
+        elif item.id == "beard" and any(i.label == "people" for i in items[:k]) and any(i.said in ("with", "has", "wearing") for i in items[max(0, k - 3) : k]):
+            item.drop()  # "on the face of a man with a beard"
         elif after in ("pain", "ache", "aches", "problems", "injury"):
             item.drop()  # "I have back pain from sitting here"
         elif after in ("sized", "size"):
