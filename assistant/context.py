@@ -406,7 +406,8 @@ def _slot_of(items: list[Item], j: int | None) -> str | None:
     item = items[j]
     if item.label == "slot_noun":
         return item.id
-    if item.label == "generic_rash":
+    told = item.label == "question" and item.id == "vocabulary" and not item.said.startswith(("what", "which"))  # "each of the conditions you know"
+    if item.label == "generic_rash" or (told and any(word in item.said for word in ("condition", "disease", "rash"))):
         return "rash"
     tone = (item.label == "scale" and item.id != "type") or (item.label == "skin" and item.said not in ("skin", "skinned"))
     return "tone" if tone else None

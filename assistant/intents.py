@@ -444,6 +444,9 @@ def _which_ones(s: Sentence) -> bool:
     asked = s.items[-1].said == "?" or any(i.said in ("which", "what") for i in s.items)
     offered = rest[-1:] and rest[-1].said in ("can you do", "do you have", "have you got")
     rest = rest[:-1] if offered else rest
+    every = any(i.label in ("rash", "tone", "area") and len(i.values) > 6 for i in s.items)
+    if every and s.named and s.labels & {"count", "image", "request"}:
+        return False  # "one image for each of the conditions you know, on the forearm"
     if not s.valued and s.items[0].id == "site" and any(i.said in words("offered") for i in s.items):
         return True  # "which parts of the body are supported?"
     if asked and not s.valued and (s.items[0].said in ("which", "what") or s.has("question", "definition")):  # "which skin tones can this generate?"

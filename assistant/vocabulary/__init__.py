@@ -90,6 +90,8 @@ class Compound(_Strict):
     also: tuple[str, ...] = ()
     #: Wider places that leave ``area`` as it is ("nail fungus on the foot").
     within: tuple[str, ...] = ()
+    #: Whether the reading is to be said, since the words name no condition to a dermatologist ("nappy rash").
+    loose: bool = False
 
 
 class Phrase(NamedTuple):
@@ -201,7 +203,8 @@ class Vocabulary:
     @cached_property
     def loose(self) -> frozenset[str]:
         """Words that stand for more than the value they are read as."""
-        return frozenset(word for entries in self.entries.values() for entry in entries.values() for word in entry.loose)
+        words = {word for entries in self.entries.values() for entry in entries.values() for word in entry.loose}
+        return frozenset(words | {word for compound in self.compounds if compound.loose for word in compound.words})
 
     def typical_area(self, rash: str) -> str:
         """The site drawn when none was said."""
