@@ -441,8 +441,8 @@ def _image_noun(items: list[Item], k: int) -> None:
         item.drop()  # "no images of the face": the face is not wanted
         return
     between = any(i.label in ("word", "unit") for i in items[(j or 0) + 1 : k]) and said_at(items, k + 1) in ("of", "showing", "with")
-    if label_at(items, k - 1) == "compare" and item.id == "many":
-        item.drop()  # "side by side images of tinea and eczema": one of each
+    if item.id == "many" and (label_at(items, k - 1) == "compare" or items[k + 1 : k + 2] and items[k + 1].said in ("comparing", "contrasting")):
+        item.drop()  # "side by side images of tinea and eczema", "images comparing psoriasis and eczema": one of each
         return
     if before.said == "my own":
         return  # "for comparison with my own drawings"
