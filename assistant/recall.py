@@ -290,7 +290,12 @@ def _last_two_rashes(states: Sequence, patches: Sequence[Patch]) -> tuple[Patch,
     if len(shown) < 2 or any(patch.rash for patch in patches):
         return None
     before, now = ({slot: list(dict.fromkeys(getattr(r, slot) for r in state.requests)) for slot in VALUE_SLOTS} for state in shown)
-    if any(len(values) == 2 for values in now.values()) or len(now["rash"]) != 1 or len(before["rash"]) != 1 or now["rash"] == before["rash"]:
+    if any(len(values) == 2 for values in now.values()):
+        return None
+    for slot in ("rash", "area"):  # "now both on olive skin" after one of two was picked
+        if len(before[slot]) == 2 and set(now[slot]) < set(before[slot]) and not any(getattr(patch, slot) for patch in patches):
+            return tuple(patch.model_copy(update={slot: tuple(before[slot])}) for patch in patches)
+    if len(now["rash"]) != 1 or len(before["rash"]) != 1 or now["rash"] == before["rash"]:
         return None
     return tuple(patch.model_copy(update={"rash": (*before["rash"], *now["rash"])}) for patch in patches)
 
