@@ -29,7 +29,7 @@ def copies(items: list[Item]) -> None:
     """ "eczema on the hand and the same on black skin": what follows is a request of its own with all that went before."""
     for k, item in enumerate(items):
         joined = label_at(items, prev_index(items, k, ("adverb", "add", "modify"))) == "conj"
-        if item.label == "modify" and item.id in ("same", "again") and joined and label_at(items, k + 1) not in ("tone", "tone_with_skin", "skin", "area") and not (label_at(items, k + 1) == "slot_noun" and label_at(items, next_index(items, k + 1, ("conj", "adverb"))) in ("tone", "area")) and any(i.label == "rash" for i in items[:k]):
+        if item.label == "modify" and item.id in ("same", "again") and joined and said_at(items, k + 1) != "seed" and label_at(items, k + 1) not in ("tone", "tone_with_skin", "skin", "area") and not (label_at(items, k + 1) == "slot_noun" and label_at(items, next_index(items, k + 1, ("conj", "adverb"))) in ("tone", "area")) and any(i.label == "rash" for i in items[:k]):
             item.become("copy")
 
 
@@ -324,8 +324,8 @@ def wholes(items: list[Item], v: Vocabulary) -> None:
             item.label = "number"
         elif item.label == "each" and item.id != "either":
             _whole(items, k, v)
-        elif item.label in ("number", "count") and item.number == len(v.names("tone")) and k + 1 < len(items) and _slot_of(items, k + 1) == "tone":
-            items[k + 1].become("tone", "|".join(v.names("tone")))  # "six skin tones"
+        elif item.label in ("number", "count") and k + 1 < len(items) and (slot := _slot_of(items, k + 1)) in ("tone", "severity") and item.number == len(v.names(slot)):
+            items[k + 1].become(slot, "|".join(v.names(slot)))  # "six skin tones", "three severities"
             item.drop()
         elif item.label == "negate" and item.said in ("no", "without", "remove", "drop"):
             j = next_index(items, k, ("adverb", "each"))
@@ -338,7 +338,7 @@ def wholes(items: list[Item], v: Vocabulary) -> None:
 
 def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
     item = items[k]
-    if said_at(items, k - 1) in ("which", "what") or (item.id == "all" and id_at(items, k + 1) == "various"):
+    if said_at(items, k - 1) in ("which", "what") or ("other" in item.said and said_at(items, k - 1) in ("do you have", "have you got", "are there")) or (item.id == "all" and id_at(items, k + 1) == "various"):
         item.drop()  # "which other conditions do you have?", "across different skin tones"
         return
     skip = ("adverb", "each", "number", "unit", "tone_with_skin", "word") if item.id == "all" else ("adverb", "each")

@@ -45,10 +45,20 @@ def classify(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if item.label == "image":
             _image_noun(items, k)
+    counts = [i for i in items if i.label == "count"]
+    if any(i.label == "compare" for i in items) and sum(i.label == "rash" and not i.negated for i in items) > 1 and all(i.id == "noun" and i.number != 1 for i in counts):
+        for item in counts:
+            item.drop()  # "pictures of eczema and psoriasis side by side": one of each
 
 
 def _role(items: list[Item], k: int) -> tuple[str, str]:
     """(label, id) of the number at ``k``."""
+    step = next((i for i in items[:k] if i.label in ("darker", "worse") and i.id in ("1", "-1")), None)
+    if step is not None and said_at(items, k + 1).rstrip("s") in {*words("step"), "notche"} and items[k].number == int(items[k].number):
+        step.id = str(int(step.id) * int(items[k].number))
+        return "figure", ""  # "darker then, two steps"
+    if label_at(items, k + 1) == "slot_noun" and id_at(items, k + 1) == "severity" and items[k].number == len(vocabulary().names("severity")):
+        return "count", ""  # "at three severities"
     if said_at(items, k + 1) == "slides" and said_at(items, k + 2) in ("of", "with", "showing", "worth") and any(i.label == "rash" for i in items[k:]):
         items[k + 1].drop()
         return "count", ""  # "8 slides of hives"
@@ -353,7 +363,7 @@ def _noun(items: list[Item], k: int) -> int | None:
         if label == "image":
             return j
         if label in ("people", "lesion") and (rash is None or label == "lesion"):
-            return j + 1 if label_at(items, j + 1) == "image" and (rash is not None or label == "people") else j
+            return j + 1 if label_at(items, j + 1) == "image" else j
         if label in _RASHES:
             rash = j if rash is None else rash
         elif label == "each" and items[j].id == "various":
@@ -441,7 +451,7 @@ def _image_noun(items: list[Item], k: int) -> None:
         item.drop()  # "no images of the face": the face is not wanted
         return
     between = any(i.label in ("word", "unit") for i in items[(j or 0) + 1 : k]) and said_at(items, k + 1) in ("of", "showing", "with")
-    if item.id == "many" and (label_at(items, k - 1) == "compare" or items[k + 1 : k + 2] and items[k + 1].said in ("comparing", "contrasting")):
+    if item.id == "many" and (label_at(items, k - 1) == "compare" or (items[k + 1 : k + 2] and items[k + 1].said in ("comparing", "contrasting"))):
         item.drop()  # "side by side images of tinea and eczema", "images comparing psoriasis and eczema": one of each
         return
     if before.said == "my own":

@@ -172,6 +172,7 @@ def respond(
         return shown_again(history, earlier, trained)
     if parsed.intent in ("request", "question"):
         parsed = recall.short_name(states, parsed)
+        parsed = recall.the_other_way(states, parsed)
     shown = history.state.requests
     if (
         (parsed.intent == "social" and recall.swapped(shown, parsed))
@@ -516,8 +517,8 @@ def drafted(
         merged = unseen(merged, state.frames if parsed.targets else bases)  # "the olive ones are not convincing, do them again"
     if mode == "compare" and parsed.keeps:
         merged = as_many_of(bases, merged)
-    if mode == "compare":
-        merged = (*bases, *merged)
+    if mode == "compare" and not (parsed.mode == "add" and total(merged) <= MAX_IMAGES_PER_TURN < total(bases) + total(merged)):
+        merged = (*bases, *merged)  # "contact dermatitis too" after twelve images: those of before are there already
     return unique(merged), []
 
 

@@ -449,7 +449,7 @@ def _which_ones(s: Sentence) -> bool:
         return False  # "one image for each of the conditions you know, on the forearm"
     if not s.valued and s.items[0].id == "site" and any(i.said in words("offered") for i in s.items):
         return True  # "which parts of the body are supported?"
-    if asked and not s.valued and (s.items[0].said in ("which", "what") or s.has("question", "definition")):  # "which skin tones can this generate?"
+    if asked and not s.valued and (s.items[0].said in ("which", "what", "do you have", "have you got", "are there") or s.has("question", "definition")):  # "which skin tones can this generate?"
         rest = [i for i in rest if i.label not in ("request", "question", "modify") and i.said not in ("can", "could", "you", "it", "this", "tool", "model", "app", "program", "system", "chat", *words("offered"))]
     named = [i for i in rest if i.label == "slot_noun" or (i.label == "scale" and i.said.endswith(("tones", "types", "colours", "colors")))]
     return asked and bool(named) and all(i in named or i.said in ("which", "what", "about", "other", "else", "more") for i in rest)

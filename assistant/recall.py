@@ -261,6 +261,25 @@ def further(states: Sequence, parsed: ParsedTurn) -> Patch | None:
     return None
 
 
+_MEANT = re.compile(r"\bi (?:meant|mean)\b")
+
+
+def the_other_way(states: Sequence, parsed: ParsedTurn) -> ParsedTurn:
+    """ "sorry, I meant lighter" after "darker": a step the other way from what was there before."""
+    shown = drawn(states)
+    if len(shown) < 2 or not _MEANT.search(parsed.text.lower()) or len(parsed.patches) != 1:
+        return parsed
+    patch = parsed.patches[0]
+    for slot, field in (("tone", "tone_step"), ("severity", "severity_step")):
+        step, scale = getattr(patch, field), vocabulary().names(slot)
+        now, before = ({getattr(request, slot) for request in state.requests} for state in (shown[-1], shown[-2]))
+        if step and patch.model_fields_set == {field} and len(now) == len(before) == 1 and None not in now | before:
+            took = scale.index(now.pop()) - scale.index(before.pop())
+            if took * step < 0:
+                return parsed.model_copy(update={"patches": (patch.model_copy(update={field: step - took}),)})
+    return parsed
+
+
 def steps_on(states: Sequence, parsed: ParsedTurn) -> bool:
     """Whether words that say nothing by themselves ("a bit less") go on with the last step."""
     return parsed.intent == "off_topic" and further(states, parsed) is not None
