@@ -380,7 +380,7 @@ def _noun(items: list[Item], k: int) -> int | None:
 
 def _of_the_rash_before(items: list[Item], k: int, at: int) -> bool:
     """ "warts on the hand of a boy, about six warts": after a mark, of what was asked for without a number."""
-    mark = prev_index(items, k)
+    mark = prev_index(items, k, ("adverb", "side", "negate"))
     counted = any(i.label in ("count", "number", "quantity") and i.number != 0 for i in items[:k])
     again = any(i.label == "rash" and i.id == items[at].id for i in items[:k])
     return again and not counted and items[at].said.endswith("s") and items[mark].text in (",", "-", "–", "(", ";")

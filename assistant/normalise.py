@@ -33,6 +33,7 @@ _HOUR = "(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|sept?|oct|nov|dec)"
 _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
+    (re.compile(r"\bas many(?: (?:images|pictures|photos|pics))?(?: as (?:you can|possible|you like))(?: (?:make|draw|show|give me|generate))?(?: of)?\b", re.I), "20 images of"),
     (re.compile(r"\bhow many(?: images| pictures| photos)?\W{1,3}(\d+|one|two|three|four|five|six|seven|eight|nine|ten)\b", re.I), r"\1 images"),  # How many: 3
     (re.compile(r"(?<=[ ,])twice(?=$|[ ,.;!]*$|, )", re.I), "2 times"),
     (re.compile(r"\bonce (?=(?:on|in|at|over|behind|under)\b)", re.I), "one "),

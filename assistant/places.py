@@ -126,6 +126,8 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
         elif "of" in joins[:1] and (merged := v.read("area", f"{item.said} of the {other.said}")):
             item.id = merged
             other.drop()
+        elif item.id == "nail" and other.id in ("thumb", "fingers", "toes", "hand", "foot") and (joins[:1] == ["of"] or (joins and joins[0] == "on")):
+            other.drop()  # "the nail of the thumb"
         elif item.said in ("back", "backs") and joins[:1] == ["of"]:
             item.drop()  # "the back of the left heel"
         elif (_part(item.id, other.id, wholes_of) and (joins[:1] == ["of"] or "'s" in joins or (not plain and joins and joins[0] in ("on", "in", "at")) or joins == ["("] or (joins[:1] == [","] and any(i.said in ("left", "right", "both") for i in between)))) or (_part(item.id, other.id, wholes_of) and not between):
