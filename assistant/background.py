@@ -136,8 +136,10 @@ def _names_a_topic(items: list[Item], k: int) -> bool:
 
 def _as_reason(items: list[Item], k: int) -> bool:
     """ ", as the textbooks only show …": somebody does something."""
+    if items[k].said != "as":
+        return False
     told = any(words("telling") & set(i.said.split()) or i.label == "request" for i in items[k + 1 : k + 6])
-    return items[k].said == "as" and k > 0 and items[k - 1].text == "," and any(i.said in ("the", "my", "our", "most", "all") for i in items[k + 1 : k + 2]) and told
+    return k > 0 and items[k - 1].text == "," and any(i.said in ("the", "my", "our", "most", "all") for i in items[k + 1 : k + 2]) and told
 
 
 def _drop_if_told_elsewhere(items: list[Item], start: int, end: int) -> None:

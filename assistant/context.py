@@ -13,14 +13,16 @@ from assistant.vocabulary import Vocabulary, vocabulary, words
 def repeated(items: list[Item]) -> None:
     """ "urticaria with large wheals": a word that is a condition's own, beside the condition, is about its lesions."""
     for k, item in enumerate(items):
-        if item.label == "rash" and said_at(items, k - 1) == "half" and any(i.label == "rash" and i.id == item.id for i in items[: k - 1]):
+        if item.label != "rash":
+            continue
+        if said_at(items, k - 1) == "half" and any(i.label == "rash" and i.id == item.id for i in items[: k - 1]):
             item.drop()  # "16 pictures of moles and melanomas, half moles, half melanomas"
             continue
-        if item.label == "rash" and item.said in words("own_lesions") and any(i.label == "rash" and i.id == item.id and i.said not in words("own_lesions") for i in items[k + 1 :]):
+        if item.said in words("own_lesions") and any(i.label == "rash" and i.id == item.id and i.said not in words("own_lesions") for i in items[k + 1 :]):
             item.become("lesion", "many")  # "wheals all over the thigh, i.e. urticaria"
             continue
         before = prev_index(items, k, ("size", "severity", "number", "descriptor", "word", "tone"))
-        again = item.label == "rash" and any(i.label == "rash" and i.id == item.id and i.said not in words("own_lesions") for i in items[:k])
+        again = any(i.label == "rash" and i.id == item.id and i.said not in words("own_lesions") for i in items[:k])
         if again and (said_at(items, before) in ("with", "having", "showing") or (item.said in words("own_lesions") and (label_at(items, before) in ("request", "rash") or label_at(items, k + 1) in ("", "conj")))):
             item.become("lesion", "many")  # "a class on urticaria, show large wheals on the chest"
 
@@ -28,8 +30,10 @@ def repeated(items: list[Item]) -> None:
 def copies(items: list[Item]) -> None:
     """ "eczema on the hand and the same on black skin": what follows is a request of its own with all that went before."""
     for k, item in enumerate(items):
+        if item.label != "modify" or item.id not in ("same", "again"):
+            continue
         joined = label_at(items, prev_index(items, k, ("adverb", "add", "modify"))) == "conj"
-        if item.label == "modify" and item.id in ("same", "again") and joined and said_at(items, k + 1) != "seed" and label_at(items, k + 1) not in ("tone", "tone_with_skin", "skin", "area") and not (label_at(items, k + 1) == "slot_noun" and label_at(items, next_index(items, k + 1, ("conj", "adverb"))) in ("tone", "area")) and any(i.label == "rash" for i in items[:k]):
+        if joined and said_at(items, k + 1) != "seed" and label_at(items, k + 1) not in ("tone", "tone_with_skin", "skin", "area") and not (label_at(items, k + 1) == "slot_noun" and label_at(items, next_index(items, k + 1, ("conj", "adverb"))) in ("tone", "area")) and any(i.label == "rash" for i in items[:k]):
             item.become("copy")
 
 

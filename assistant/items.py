@@ -47,12 +47,18 @@ class Item:
 
 def next_index(items: list[Item], k: int, skip: Iterable[str] = FILLER) -> int | None:
     """Index of the next item after ``k`` whose label is not skipped; None at the end."""
-    return next((j for j in range(k + 1, len(items)) if items[j].label not in skip), None)
+    for j in range(k + 1, len(items)):
+        if items[j].label not in skip:
+            return j
+    return None
 
 
 def prev_index(items: list[Item], k: int, skip: Iterable[str] = FILLER) -> int | None:
     """Index of the last item before ``k`` whose label is not skipped; None at the start."""
-    return next((j for j in range(k - 1, -1, -1) if items[j].label not in skip), None)
+    for j in range(k - 1, -1, -1):
+        if items[j].label not in skip:
+            return j
+    return None
 
 
 def sentence_end(items: list[Item], k: int) -> int:

@@ -61,7 +61,7 @@ def _one_tone_twice(items: list[Item]) -> bool:
 
 def foreign(items: list[Item], text: str) -> bool:
     """Whether a text is mostly in another script, or has more of other languages' small words than English ones."""
-    letters = [c for c in text if c.isalpha()]
+    letters = [] if text.isascii() else [c for c in text if c.isalpha()]
     if letters and sum(ord(c) > _LATIN for c in letters) > len(letters) / 2:
         return True
     strange = sum((i.label in ("word", "adverb") and i.said in words("foreign")) or (i.label == "word" and not i.text.isascii() and i.text.isalpha()) for i in items)

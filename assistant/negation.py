@@ -17,7 +17,7 @@ _JOINS = ("or", "nor", "and", "/", ",")
 def negate(items: list[Item]) -> None:
     """Mark the values in the scope of a negation; ranges and lists of one slot stay together."""
     for k, item in enumerate(items):
-        before = prev_index(items, k, ("adverb", "conj"))
+        before = prev_index(items, k, ("adverb", "conj")) if item.label == "negate" else None
         if item.label == "negate" and item.said.startswith(("except", "apart from")) and label_at(items, before) == "modify" and items[before].id in ("same", "again"):
             item.drop()  # "the same except on the knee" is "the same but"
         elif (item.label == "negate" and (item.id == "forward" or _but_one(items, k))) or (item.label == "each" and item.id == "unsay"):

@@ -85,6 +85,19 @@ _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
 )
 
 
+_DIGIT = re.compile(r"\d")
+_LOOKS_AWAY = re.compile(r"\(\?<?![^()]*\)")
+
+
+def _needs_digit(pattern: str) -> bool:
+    """Whether a pattern can only match where there is a digit: most texts have none, and most patterns need one."""
+    pattern = _LOOKS_AWAY.sub("", pattern).replace(r"[^\W\d_]", "")
+    return "\\d" in pattern and not any(word in pattern for word in ("|one|", "first|", "(?:one|"))
+
+
+_PLAIN_SUBS = tuple((pattern, put) for pattern, put in _SUBS if not _needs_digit(pattern.pattern))
+
+
 class Clean(NamedTuple):
     """Readable text, and what had to be done that the person should know ("too_long")."""
 
@@ -111,11 +124,12 @@ def normalise(text: str) -> Clean:
     text = _SCRIPT.sub(" ", _ESCAPE.sub(" ", text))
     text = unicodedata.normalize("NFKC", html.unescape(text)).translate(_QUOTES)
     text = _URL.sub(" ", _LINK.sub(r"\1", _TAG.sub(" ", text)))[:MAX_CHARS]
-    text = "".join(c if c.isprintable() or c in "\n\t" else ("" if unicodedata.category(c) == "Cf" else " ") for c in text)
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() or c in "\n\t" else ("" if unicodedata.category(c) == "Cf" else " ") for c in text)
     text = _MARKDOWN.sub(" ", text)
     text = _NAME.sub("they ", text)
     text = _GLUED.sub(r"\1 ", text)
     text = _RANGE.sub(r"\1 - \2", text)
-    for pattern, put in _SUBS:
+    for pattern, put in _SUBS if _DIGIT.search(text) else _PLAIN_SUBS:
         text = pattern.sub(put, text)
     return Clean(" ".join(text.split()), problems)

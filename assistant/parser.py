@@ -187,13 +187,14 @@ class Parser:
         doc = self._nlp(text)
         spans = {s.start: s for s in doc.spans["ruler"]}
         items: list[Item] = []
-        loud = sum(w.isupper() and len(w) > 1 for w in text.split()) * 2 > len(text.split())
+        texts = [token.text for token in doc]
+        loud = sum(w.isupper() and len(w) > 1 for w in texts) * 2 > len(texts)
         k = 0
-        while k < len(doc):
-            span = spans.get(k)
-            if span is None or (doc[k].text in self._abbreviations and span.end == k + 1 and not loud):
-                rash = self._by_short_name(doc[k].text, loud)
-                items.append(Item("rash", rash, doc[k].text) if rash else Item("word", "", doc[k].text))
+        while k < len(texts):
+            span, text = spans.get(k), texts[k]
+            if span is None or (text in self._abbreviations and span.end == k + 1 and not loud):
+                rash = self._by_short_name(text, loud)
+                items.append(Item("rash", rash, text) if rash else Item("word", "", text))
                 k += 1
                 continue
             id_ = "" if span.id_ == "-" else span.id_

@@ -89,9 +89,11 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
     """
     one_rash = sum(i.label == "rash" for i in items) == 1
     for k, item in enumerate(items):
+        if item.label not in ("area", "word"):
+            continue
         if item.label == "area" and not item.implied:
             _shared_part(items, k, v)
-        others = [i.id for n, i in enumerate(items[k + 1 :], k + 1) if i.label == "area" and not _ruled_out(items, n)]
+        others = item.label == "area" and [i.id for n, i in enumerate(items[k + 1 :], k + 1) if i.label == "area" and not _ruled_out(items, n)]
         if item.said == "periungual" and others:
             item.drop()  # "periungual warts on the thumb"
             continue

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assistant import normalise as normalise_module
 from assistant.normalise import MAX_CHARS, normalise
 from assistant.parser import Parser
 from assistant.typos import Repair, is_english
@@ -126,6 +127,15 @@ def test_normalised_text_is_one_bounded_line(text):
     clean = normalise(text).text
     assert "\n" not in clean
     assert len(clean) <= 4 * MAX_CHARS
+
+
+@given(st.text(st.characters(exclude_categories=["Nd"]), max_size=60) | st.lists(st.sampled_from(
+    ["Tuesday", "the", "fourth", ",", "2", "st", "on", "twice", ":", "once", "in", "how", "many", "=", "-", "seed", "x", "ish", "F", "/", "H.", "zoster", "1.", "tinea", "o'clock", "half", "past", "nine"]
+), max_size=9).map(" ".join))
+def test_patterns_that_need_a_digit_do_nothing_without_one(text):
+    text = "".join(c for c in text if not c.isdigit())
+    for pattern, _ in set(normalise_module._SUBS) - set(normalise_module._PLAIN_SUBS):
+        assert not pattern.search(text), pattern.pattern
 
 
 @pytest.mark.parametrize("text", ["a" * 100_000, "eczema " * 15_000, "<b>" * 33_000, "[](" * 33_000, "1,000 " * 20_000, "\x00\xff" * 50_000])
