@@ -146,5 +146,5 @@ def test_the_copy_loads(folder):
 
 
 def test_phrases_are_few_enough_to_be_built_in_half_a_second():
-    """18,200 took 0.40 s on two quick cores; one template with many alternatives can spell out forty thousand."""
+    """19,700 took 0.41 s on two cores (bench_parser.py); one template with many alternatives can spell out forty thousand."""
     assert len(vocabulary().phrases) < 19_800
