@@ -146,9 +146,8 @@ def _drop_if_told_elsewhere(items: list[Item], start: int, end: int) -> None:
     """Where a rash inside the scope has a rash outside of it, the inside is only there to explain."""
     inside, outside = items[start:end], [*items[:start], *items[end:]]
     if not (any(i.label == "rash" for i in inside) and any(i.label == "rash" for i in outside)):
-        for item in inside:  # "black skin, as the textbooks only show white children"
-            if item.label == "tone" and items[start].said in words("reason") | {"as"} and any(o.label in ("tone", "darker") for o in outside):
-                item.drop()
+        if items[start].said in words("reason") | {"as"}:  # "black skin, as the textbooks only show white children"
+            _drop_tone_told_elsewhere(items, start, end)
         return
     for item in inside:
         if item.is_value or item.label in ("count", "each", "modify", "tone_with_skin"):
@@ -156,10 +155,10 @@ def _drop_if_told_elsewhere(items: list[Item], start: int, end: int) -> None:
 
 
 def _drop_tone_told_elsewhere(items: list[Item], start: int, end: int) -> None:
-    outside = any(i.label in ("tone", "darker") for i in (*items[:start], *items[end:]))
-    for item in items[start:end]:
-        if outside and item.label in ("tone", "tone_with_skin"):
-            item.drop()
+    if any(i.label in ("tone", "darker") for i in (*items[:start], *items[end:])):
+        for item in items[start:end]:
+            if item.label == "tone":
+                item.drop()
 
 
 def _end(items: list[Item], start: int) -> int:

@@ -78,7 +78,7 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "count", ""  # "matched pairs in very fair and black skin, 3 pairs"
     if said_at(items, k + 1) == "times" and said_at(items, k + 2) not in ("a", "per", "an") and _noun(items, k) is None and _so_often(items, k):
         items[k + 1].drop()
-        return "count", "each" if _each_before(items, k) else ""  # "acne on the chin, six times", "2 times eczema on the neck"
+        return "count", ""  # "acne on the chin, six times", "2 times eczema on the neck"
     if label_at(items, k + 1) == "unit" and id_at(items, k + 1) in ("after", "both"):
         items[k + 1].drop()
         return "figure", ""
@@ -274,10 +274,6 @@ def _is_pronoun(items: list[Item], k: int) -> bool:
     return items[k].said == "one" and (
         label_at(items, k - 1) in before or said_at(items, k - 1) in ("this", "that", "the", "which", "same") or said_at(items, k - 2) == "the"
     )
-
-
-def _each_before(items: list[Item], k: int) -> bool:
-    return label_at(items, k - 1) == "each"
 
 
 def _so_often(items: list[Item], k: int) -> bool:

@@ -85,17 +85,13 @@ def correct(items: list[Item]) -> None:
         noun = next_index(items, b)
         if slot in ("severity", "size", "number") and label_at(items, noun) == "rash":
             earlier = next((j for j in range(k - 1, a, -1) if items[j].label == "rash"), None)
-            if earlier is None and any(i.label == "area" for i in items[noun : sentence_end(items, noun)]):
-                for item in items[a:k]:
-                    if item.label == "area":
-                        item.drop()  # "severe nappy-area ... sorry, severe eczema behind the knees"
             if earlier is not None:  # "severe nappy rash... no, sorry, severe eczema"
                 items[a].drop()
                 a = earlier
-                if any(i.label == "area" for i in items[noun : sentence_end(items, noun)]):
-                    for item in items[a:k]:
-                        if item.label == "area":
-                            item.drop()
+            if any(i.label == "area" for i in items[noun : sentence_end(items, noun)]):
+                for item in items[a:k]:
+                    if item.label == "area":
+                        item.drop()  # "severe nappy-area ... sorry, severe eczema behind the knees"
         if slot == "area" and label_at(items, a + 1) == label_at(items, b + 1) == "rash" and items[a + 1].id == items[b + 1].id:
             items[a + 1].drop()  # "hand eczema, oops, foot eczema"
         if a + 1 < k and items[a + 1].implied:

@@ -162,8 +162,6 @@ def _named_again(items: list[Item], k: int, wholes_of: dict[str, tuple[str, ...]
 
 #: What is looked through to find the site before.
 _NOT_AREA = ("adverb", "conj", "negate", "tone", "skin", "severity", "side", "word")
-
-
 #: What may stand between a part and the whole it is of ("the sole of a black foot").
 _BETWEEN = ("adverb", "each", "side", "tone", "tone_people", "tone_with_skin", "people", "skin", "descriptor", "severity")
 

@@ -251,14 +251,20 @@ def further(states: Sequence, parsed: ParsedTurn) -> Patch | None:
     if len(shown) < 2 or not found:
         return None
     for slot, step in (("severity", "severity_step"), ("tone", "tone_step")):
-        scale = vocabulary().names(slot)
-        now, before = ({getattr(request, slot) for request in state.requests} for state in (shown[-1], shown[-2]))
-        if now != before and len(now) == len(before) == 1 and None not in now:
+        now, before = _last_two_values(shown, slot)
+        if now != before and now is not None:
+            scale = vocabulary().names(slot)
             unsaid = SEVERITY_UNSAID if slot == "severity" else ""
-            way = scale.index(now.pop()) - scale.index(before.pop() or unsaid)
+            way = scale.index(now) - scale.index(before or unsaid)
             way = -way if found["less"] else way  # "a bit less": a step back
             return Patch(**{step: 1 if way > 0 else -1}) if way else None
     return None
+
+
+def _last_two_values(shown: Sequence, slot: str) -> tuple[str | None, str | None]:
+    """The value of ``slot`` in the last answer and in the one before; both None where either shows several."""
+    now, before = ({getattr(request, slot) for request in state.requests} for state in (shown[-1], shown[-2]))
+    return (now.pop(), before.pop()) if len(now) == len(before) == 1 else (None, None)
 
 
 _MEANT = re.compile(r"\bi (?:meant|mean)\b")
@@ -272,9 +278,9 @@ def the_other_way(states: Sequence, parsed: ParsedTurn) -> ParsedTurn:
     patch = parsed.patches[0]
     for slot, field in (("tone", "tone_step"), ("severity", "severity_step")):
         step, scale = getattr(patch, field), vocabulary().names(slot)
-        now, before = ({getattr(request, slot) for request in state.requests} for state in (shown[-1], shown[-2]))
-        if step and patch.model_fields_set == {field} and len(now) == len(before) == 1 and None not in now | before:
-            took = scale.index(now.pop()) - scale.index(before.pop())
+        now, before = _last_two_values(shown, slot)
+        if step and patch.model_fields_set == {field} and now is not None and before is not None:
+            took = scale.index(now) - scale.index(before)
             if took * step < 0:
                 return parsed.model_copy(update={"patches": (patch.model_copy(update={field: step - took}),)})
     return parsed
