@@ -83,10 +83,10 @@ def warts(patch: Patch) -> Lesions:
     knob = np.clip(1.1 - near, 0, 1)
     dots = (near < 0.34) & (value < 0.22)
     out = Lesions.none(len(patch.points))
-    out.pigment = body * (0.15 + 0.2 * patch.dark + 0.5 * np.clip(0.3 - (second - near), 0, 0.3) * 3)
-    out.blood = 0.20 * np.exp(-(((distance - 1.05) / 0.2) ** 2))
+    out.pigment = body * (0.10 + 0.2 * patch.dark + 0.3 * np.clip(0.3 - (second - near), 0, 0.3) * 3)
+    out.blood = 0.20 * np.exp(-(((distance - 1.05) / 0.2) ** 2)) + 0.12 * body
     out.height = body * radii[index] * (0.42 * np.sqrt(np.clip(1 - (distance * 0.8) ** 2, 0, 1)) + 0.30 * knob)
-    out.scale = np.clip(body * (0.14 + 0.30 * knob * np.clip(0.7 + 0.3 * patch.noise(700, 2), 0, 1)) * (1 - 0.35 * patch.dark), 0, 0.6)
+    out.scale = np.clip(body * (0.04 + 0.24 * knob * np.clip(0.7 + 0.3 * patch.noise(700, 2), 0, 1)) * (1 - 0.35 * patch.dark), 0, 0.6)
     out.crust = 0.9 * body * dots
     out.mask = body
     return out

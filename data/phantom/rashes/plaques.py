@@ -44,11 +44,11 @@ def tinea(patch: Patch) -> Lesions:
     beads = np.clip(0.65 + 0.55 * patch.noise(230, 2), 0, 1.6)
     centre = inside(distance, 0.05)
     out = Lesions.none(len(patch.points))
-    out.blood = (edge * (0.75 + 0.35 * beads) + centre * 0.22) * (0.55 + 0.45 * patch.grade)
+    out.blood = (edge * (0.85 + 0.35 * beads) + centre * 0.22) * (0.55 + 0.45 * patch.grade)
     out.pigment = centre * (0.06 + 0.40 * patch.dark) + edge * 0.30 * patch.dark
-    flakes = np.clip(0.45 + 0.45 * patch.noise(260, 3), 0, 1.2)
-    inner = np.exp(-(((distance - 0.78) / (thick * 1.0)) ** 2))
-    out.scale = np.clip((edge * 0.22 + inner * 0.48) * flakes + centre * 0.12 * np.clip(flakes - 0.6, 0, 1), 0, 0.6)
+    flakes = np.clip(0.55 + 0.35 * patch.noise(400, 2), 0, 1.2)
+    inner = np.exp(-(((distance - 0.80) / (thick * 0.6)) ** 2))  # the scale hangs on the edge's inner side
+    out.scale = np.clip((edge * 0.14 + inner * 0.34) * flakes + centre * 0.08 * np.clip(flakes - 0.6, 0, 1), 0, 0.45)
     out.height = edge * 0.00045 * beads
     out.mask = np.clip(centre + edge, 0, 1)
     return out
