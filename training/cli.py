@@ -89,6 +89,15 @@ def sharpen(recipe: Recipe = RECIPES / "sharpen.yaml", minutes: Minutes = None, 
 
 
 @app.command()
+def widen(recipe: Recipe = RECIPES / "widen.yaml") -> None:
+    """More latent channels for a finished checkpoint, which draws as before until autoencoder and unet go on from it."""
+    from training.widen import WidenRecipe
+    from training.widen import widen as make_room
+
+    typer.echo(make_room(read_recipe(recipe, WidenRecipe)))
+
+
+@app.command()
 def clip(recipe: Recipe = RECIPES / "clip.yaml", minutes: Minutes = None, device: Device = None) -> None:
     """A small CLIP with its own vocabulary of words; the U-Net needs its text tower."""
     from training.clip import ClipRecipe, train

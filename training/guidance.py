@@ -80,7 +80,7 @@ def train(recipe: GuidanceRecipe) -> Run:
 
     def loss(step: int, random: StepRandom) -> dict[str, torch.Tensor]:
         batch = material.batch(random)
-        chance, which = torch.rand(2, len(batch.times), generator=random.torch).to(device)
+        chance, which = torch.rand(2, len(batch.times), generator=random.torch).to(device, non_blocking=True)
         inside = (chance - recipe.plain_share) / (1 - recipe.plain_share)
         scale = 1 + (recipe.most - 1) * inside.clamp(min=0)
         plainly = chance < recipe.plain_share

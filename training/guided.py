@@ -7,13 +7,14 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 
 
 def embedded(scale: torch.Tensor, width: int) -> torch.Tensor:
-    """Guidance scales (N,) as the pipeline gives them to its U-Net, (N, width)."""
-    return StableDiffusionPipeline.get_guidance_scale_embedding(None, scale.cpu() - 1, width).to(scale.device)
+    """Guidance scales (N,) as the pipeline gives them to its U-Net, (N, width), on the scales' device without waiting for it."""
+    with torch.device(scale.device):
+        return StableDiffusionPipeline.get_guidance_scale_embedding(None, scale - 1, width)
 
 
 def student_of(teacher: UNet2DConditionModel, width: int) -> UNet2DConditionModel:
     """A copy of ``teacher`` that takes a scale and, for now, does not heed it."""
-    student = _like(teacher, width)
+    student = like(teacher, time_cond_proj_dim=width)
     student.load_state_dict(teacher.state_dict(), strict=False)
     torch.nn.init.zeros_(student.time_embedding.cond_proj.weight)
     return student
@@ -29,12 +30,13 @@ def plain(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     constant = state.pop("time_embedding.cond_proj.weight") @ embedded(torch.ones(1), width)[0]
     bias = "time_embedding.linear_1.bias"
     state[bias] = state[bias] + state["time_embedding.linear_1.weight"] @ constant
-    folded = _like(unet, None)
+    folded = like(unet, time_cond_proj_dim=None)
     folded.load_state_dict(state)
     return folded
 
 
-def _like(unet: UNet2DConditionModel, width: int | None) -> UNet2DConditionModel:
+def like(unet: UNet2DConditionModel, **changes: int | None) -> UNet2DConditionModel:
+    """A new U-Net of the same shape but for ``changes``."""
     # "_use_default_values" names the settings that from_config would set back
     kept = {name: value for name, value in unet.config.items() if name != "_use_default_values"}
-    return UNet2DConditionModel.from_config({**kept, "time_cond_proj_dim": width})
+    return UNet2DConditionModel.from_config({**kept, **changes})

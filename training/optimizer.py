@@ -102,8 +102,9 @@ class Ema:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
         self.shadow = {name: value.detach().clone().float() for name, value in model.state_dict().items()}
+        #: The model's own tensors: gathering them takes longer than averaging them.
+        self._values = list(model.state_dict().values())
 
-    def update(self, model: nn.Module, step: int) -> None:
+    def update(self, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
-        values = model.state_dict()
-        torch._foreach_lerp_(list(self.shadow.values()), [values[name].float() for name in self.shadow], 1 - decay)
+        torch._foreach_lerp_(list(self.shadow.values()), [value.float() for value in self._values], 1 - decay)

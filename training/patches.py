@@ -55,6 +55,39 @@ def fit(images: Images, indices: np.ndarray, patch: int, channels: int, lesion_w
     ``whiten`` 1 gives every channel variance 1, 0 keeps the variances' ratios; between them coarse channels stay stronger
     than fine ones, as low frequencies are in photographs. The mean variance over channels is 1 in any case.
     """
+    mean, covariance = _moments(images, indices, patch, lesion_weight)
+    variances, vectors = torch.linalg.eigh(covariance)
+    variances, vectors = variances.flip(0)[:channels], vectors.flip(1)[:, :channels]
+    scale = variances.clamp(min=1e-12) ** (-whiten / 2)
+    scale /= (variances * scale**2).mean().sqrt()
+    rows = (vectors * scale).T.float()
+    return Basis(rows.reshape(channels, patch, patch, 3).contiguous(), rows @ mean.float())
+
+
+def extend(basis: Basis, images: Images, indices: np.ndarray, channels: int, lesion_weight: float) -> Basis:
+    """``basis`` and, after its own, the strongest components of what it leaves out, up to ``channels``.
+
+    What its channels say stays as it was, so that a U-Net and a decoder that know them can go on. The new ones are scaled
+    as the old ones are: by the power of the variance that fits those best.
+    """
+    mean, covariance = _moments(images, indices, basis.patch, lesion_weight)
+    old = basis.rows.flatten(1).double()
+    lengths = old.norm(dim=1)
+    directions = old / lengths[:, None]
+    known = torch.einsum("ci,ij,cj->c", directions, covariance, directions)
+    slope, level = np.polyfit(known.log().numpy(), lengths.log().numpy(), 1)
+    aside = torch.eye(len(covariance), dtype=torch.float64) - directions.T @ torch.linalg.pinv(directions.T)
+    variances, vectors = torch.linalg.eigh(aside @ covariance @ aside)
+    added = channels - len(old)
+    variances, vectors = variances.flip(0)[:added].clamp(min=1e-12), vectors.flip(1)[:, :added]
+    rows = ((vectors * np.exp(level) * variances**slope).T).float()
+    return Basis(
+        torch.cat([basis.rows, rows.view(added, *basis.rows.shape[1:])]), torch.cat([basis.offset, rows @ mean.float()])
+    )
+
+
+def _moments(images: Images, indices: np.ndarray, patch: int, lesion_weight: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and covariance of the patches of some images, in float64; lesions count 1 + ``lesion_weight``."""
     size = patch * patch * 3
     total, first, second = 0.0, torch.zeros(size, dtype=torch.float64), torch.zeros(size, size, dtype=torch.float64)
     for index in indices:
@@ -68,12 +101,7 @@ def fit(images: Images, indices: np.ndarray, patch: int, channels: int, lesion_w
         first += (pixels * weight[:, None]).sum(0).double()
         second += ((pixels * weight[:, None]).T @ pixels).double()
     mean = first / total
-    variances, vectors = torch.linalg.eigh(second / total - torch.outer(mean, mean))
-    variances, vectors = variances.flip(0)[:channels], vectors.flip(1)[:, :channels]
-    scale = variances.clamp(min=1e-12) ** (-whiten / 2)
-    scale /= (variances * scale**2).mean().sqrt()
-    rows = (vectors * scale).T.float()
-    return Basis(rows.reshape(channels, patch, patch, 3).contiguous(), rows @ mean.float())
+    return mean, second / total - torch.outer(mean, mean)
 
 
 def _patches(image: torch.Tensor, patch: int) -> torch.Tensor:

@@ -138,7 +138,7 @@ class Run:
         stopped: list[int],
     ) -> None:
         saved = time.monotonic()
-        window: list[dict[str, float]] = []
+        window: list[dict[str, torch.Tensor]] = []
         while self._goes_on(bool(stopped)):
             begun = time.monotonic()
             window.append(self._one_step(loss))
@@ -147,6 +147,9 @@ class Run:
                 self._log(window)
                 window = []
             if not self.rank and time.monotonic() - saved > 60 * self.schedule.checkpoint_minutes:
+                if window:
+                    self._log(window)
+                    window = []
                 self.checkpoint(validate)
                 saved = time.monotonic()
         if window:
@@ -161,25 +164,30 @@ class Run:
         going, self.seconds = parallel.agreed([float(going), self.seconds], device)
         return bool(going)
 
-    def _one_step(self, loss: Callable[[int, StepRandom], dict[str, torch.Tensor]]) -> dict[str, float]:
+    def _one_step(self, loss: Callable[[int, StepRandom], dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        # Nothing here waits for the device: on a GPU the next step is being told while this one is worked out.
         for group in self.optimizer.param_groups:
             group["lr"] = self.schedule.lr * self.schedule.factor(self.step, self.seconds)
         losses = loss(self.step, StepRandom(self.schedule.seed, self.step, self.rank))
         losses["loss"].backward()
         parallel.average_gradients(self.model)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule.clip)
-        if not torch.isfinite(norm):
-            raise FloatingPointError(f"Gradient is {norm.item()} at step {self.step}: lower the rates in the recipe.")
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.step += 1
-        self.ema.update(self.model, self.step)
-        return {**{name: value.item() for name, value in losses.items()}, "grad_norm": norm.item()}
+        self.ema.update(self.step)
+        return {**{name: value.detach() for name, value in losses.items()}, "grad_norm": norm.detach()}
 
-    def _log(self, window: list[dict[str, float]]) -> None:
+    def _log(self, window: list[dict[str, torch.Tensor]]) -> None:
+        """Write the means of the last steps, before any of them is saved. Raises FloatingPointError where one went astray."""
+        rows = {name: torch.stack([row[name].float().cpu() for row in window]).numpy() for name in window[0]}
+        if not np.isfinite(rows["grad_norm"]).all():
+            first = int(np.flatnonzero(~np.isfinite(rows["grad_norm"]))[0])
+            norm, step = rows["grad_norm"][first], self.step - len(window) + first
+            raise FloatingPointError(f"Gradient is {norm} at step {step}: lower the rates in the recipe.")
         if self.rank:
             return
-        means = {name: float(np.mean([row[name] for row in window])) for name in window[0]}
+        means = {name: float(values.mean()) for name, values in rows.items()}
         self._append("metrics.jsonl", {"step": self.step, "seconds": round(self.seconds, 1), **means})
 
     def checkpoint(self, validate: Callable[[Path], dict[str, float]]) -> None:

@@ -232,7 +232,7 @@ class Material:
         return {records[i].path for i in new}
 
     def text(self, captions: np.ndarray) -> torch.Tensor:
-        return self.embeddings[torch.as_tensor(captions, device=self.device)].float()
+        return self.embeddings[torch.as_tensor(captions).to(self.device, non_blocking=True)].float()
 
     def batch(self, random: StepRandom, dropout: float = 0.0) -> Batch:
         """A training batch, ``dropout`` of its captions replaced by the empty one."""
@@ -250,8 +250,9 @@ class Material:
     def _batch(self, rows: np.ndarray, captions: np.ndarray, random: StepRandom, emphasis: Emphasis | None) -> Batch:
         device = self.device
         places = torch.from_numpy(rows * self.latents.shape[1] + random.numpy.integers(self.latents.shape[1], size=len(rows)))
-        clean, lesion = (kept.flatten(0, 1)[places.to(device)].float() for kept in (self.latents, self.lesion))
-        times = stratified_times(len(rows), len(self.alphas), random.torch, emphasis).to(device)
+        places = places.to(device, non_blocking=True)
+        clean, lesion = (kept.flatten(0, 1)[places].float() for kept in (self.latents, self.lesion))
+        times = stratified_times(len(rows), len(self.alphas), random.torch, emphasis).to(device, non_blocking=True)
         noise = torch.randn(clean.shape, generator=random.on(device), device=device)
         return Batch(clean, noise, times, self.text(captions), 1 + self.recipe.lesion_weight * lesion, self.alphas)
 

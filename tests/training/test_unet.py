@@ -18,6 +18,7 @@ from training.dataset import read_folder
 from training.guidance import GuidanceRecipe
 from training.judge import JudgeRecipe
 from training.run import StepRandom, load_averaged
+from training.widen import WidenRecipe
 
 #: One worker for all that uses the same finished runs.
 pytestmark = pytest.mark.xdist_group("runs")
@@ -234,7 +235,9 @@ def test_a_wrong_key_in_a_recipe_is_named(tmp_path):
         ("gpu/clip", clip.ClipRecipe),
         ("gpu/unet", unet.UNetRecipe),
         ("gpu/assemble", AssembleRecipe),
+        ("widen", WidenRecipe),
         ("gpu/continue_unet", unet.UNetRecipe),
+        ("gpu/continue_autoencoder", autoencoder.AutoencoderRecipe),
         ("gpu/continue_sharpen", sharpen.SharpenRecipe),
         ("gpu/continue_guidance", GuidanceRecipe),
         ("gpu/continue_assemble", AssembleRecipe),
