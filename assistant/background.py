@@ -97,6 +97,8 @@ def set_background_aside(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if _as_reason(items, k):
             _drop_if_told_elsewhere(items, k, sentence_end(items, k))
+        elif item.said == "asked" and said_at(items, k + 1) == "for" and k and said_at(items, k - 1) not in ("i", "we", "you"):
+            _drop_what_others_asked_for(items, k)
         elif k == 0 and item.said in words("opens_aside"):
             end = _end(items, 0)
             if end < len(items) and (items[end].text == "," or items[end].label == "request"):
@@ -112,6 +114,17 @@ def set_background_aside(items: list[Item]) -> None:
             _drop_what_is_said_anew(items[before], items[after])
         elif _is_approved(items[before]):
             _drop_what_is_said_anew(items[before], items[after])  # "the wrist ones are fine. the finger ones should be milder"
+
+
+def _drop_what_others_asked_for(items: list[Item], k: int) -> None:
+    """ "Our reviewers asked for more examples on dark skin: please …": the request that follows says what is wanted."""
+    end = next((j for j in range(k, len(items)) if items[j].label == "conj" and items[j].id == "stop"), None)
+    if end is None or any(i.label == "rash" for i in items[:end]) or not any(i.label == "rash" for i in items[end:]):
+        return
+    anew = {i.label for i in items[end:] if i.is_value and not i.negated}
+    for item in items[k:end]:
+        if item.label in anew or item.label in ("count", "add", "image", "request"):
+            item.drop()
 
 
 def _names_a_group(items: list[Item], k: int) -> bool:

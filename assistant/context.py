@@ -275,8 +275,15 @@ def _colour(items: list[Item], k: int) -> None:
     elif after == "descriptor" and item.said != "medium" and _describes_lesion(items, k):
         items[k + 1].text = f"{item.text} {items[k + 1].text}"  # "dark red plaques"
         item.drop()
-    elif (item.said != "medium" and _said_of_a_lesion(items, k)) or (item.said != "medium" and (after == "lesion" or id_at(items, k + 1) in ("mole", "melanoma", "seborrheic keratosis"))):
+    elif (item.said != "medium" and _said_of_a_lesion(items, k)) or (item.said != "medium" and (_of_the_lesion(items, k) or after == "lesion" or id_at(items, k + 1) in ("mole", "melanoma", "seborrheic keratosis"))):
         item.become("descriptor")
+
+
+def _of_the_lesion(items: list[Item], k: int) -> bool:
+    """ "a blotchy brown melasma on a woman with light brown skin": the colour of a lesion, where the skin has its own."""
+    skin = next((j for j in range(k + 2, len(items)) if items[j].label == "tone"), None)
+    named = label_at(items, k + 1) == "rash" and label_at(items, k - 1) not in ("tone", "conj", "skin") and skin is not None and label_at(items, skin + 1) in ("skin", "people")
+    return named and not any(i.label in ("conj", "count", "number", "rash", "modify", "correction") for i in items[k + 2 : skin])
 
 
 def _said_of_a_lesion(items: list[Item], k: int) -> bool:

@@ -269,6 +269,8 @@ def _is_pronoun(items: list[Item], k: int) -> bool:
     before = ("tone", "severity", "size", "ordinal", "area", "each")
     if said_at(items, k - 2) in ("on", "in") and said_at(items, k + 1) in ("on", "in"):
         return False  # "one on white one on black"
+    if said_at(items, k - 2) == "one" and label_at(items, k - 1) == label_at(items, k + 1):
+        return False  # "one mild one severe"
     if said_at(items, k - 2) in ("a", "an") and label_at(items, k - 1) in ("area", "tone") and any(i.label == "add" and i.id == "also" for i in items):
         return False  # "show me a toenail one as well"
     return items[k].said == "one" and (
