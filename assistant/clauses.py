@@ -7,9 +7,9 @@ patches; in "fair skin: acne on the face and eczema on the hand" the tone is sha
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
-from assistant.items import Item, label_at, sentence_end
+from assistant.items import Item, label_at, prev_index, sentence_end
 from assistant.schema import Patch
 from assistant.vocabulary import SLOTS, vocabulary
 
@@ -70,7 +70,7 @@ def clauses(items: list[Item]) -> list[Clause]:
                 current.slots["count"] = [item]  # "six images: fair skin x3 and black skin x3"
                 current.order.append("count")
                 continue
-            if _starts_clause(current, slot, item, items, k) or (slot == "count" and _begins_anew(current, items, k)):
+            if _starts_clause(current, slot, item, items, k) or (slot == "count" and _begins_anew(current, items, k)) or _heads_anew(out, slot, items, k):
                 out.append(current := Clause(each=False))
             current.add(slot, item)
     for clause in out:
@@ -80,12 +80,26 @@ def clauses(items: list[Item]) -> list[Clause]:
 
 
 def _begins_anew(clause: Clause, items: list[Item], k: int) -> bool:
-    """ "I teach about fungal infections. Give me some images of ringworm": a count of a sentence that names its own condition."""
+    """ "I teach about fungal infections. Give me some images of ringworm": a count of a sentence that names its own condition;
+    "psoriasis on the scalp and elbows. 1 mild scalp, 2 severe elbows": or says the same sites again, one by one."""
     if "rash" not in clause.slots or "count" in clause.slots:
         return False
     last = max(items.index(i) for said in clause.slots.values() for i in said if i in items)
     stopped = any(i.label == "conj" and i.id == "stop" for i in items[last:k])
-    return stopped and any(i.label == "rash" for i in items[k : sentence_end(items, k)])
+    again = items[k : sentence_end(items, k)]
+    areas = [i.id for i in clause.slots.get("area", ())]
+    one_by_one = len(areas) > 1 and areas == [i.id for i in again if i.label == "area"] and sum(i.label == "count" for i in again) == len(areas)
+    return stopped and (one_by_one or any(i.label == "rash" for i in again))
+
+
+def _heads_anew(out: list[Clause], slot: str, items: list[Item], k: int) -> bool:
+    """ "eczema on the neck: 2 fair, 2 black; acne on the back: 1 fair, 1 black": a condition before its counts, as one before it."""
+    current = out[-1]
+    if slot != "rash" or "rash" in current.slots or "count" not in current.slots or not any(i.label == "count" for i in items[k:]):
+        return False
+    counted = [c for c in out if {"rash", "count"} <= c.slots.keys()]
+    leads = any(c.slots["count"][0].id == "noun" or c.order.index("rash") < c.order.index("count") for c in counted)
+    return leads and label_at(items, prev_index(items, k)) == "conj"
 
 
 def _times(items: list[Item], k: int) -> bool:
@@ -212,10 +226,10 @@ def _merge_lone_counts(parts: list[Clause]) -> None:
 
 def _drop_total(parts: list[Clause]) -> None:
     """"three patients with psoriasis, one fair and two black": the parts add up to the first count, which goes."""
-    first, rest = parts[0], parts[1:]
+    first, rest = parts[0], list(takewhile(lambda c: "rash" not in c.slots, parts[1:]))  # up to the next condition's
     counts = [c.slots["count"][0].number or 0 for c in rest if "count" in c.slots]
     said_apart = {s for c in rest for s in c.slots} - {"count"}
-    if not rest or len(counts) != len(rest) or "count" not in first.slots or "rash" in said_apart or said_apart & first.slots.keys():
+    if not rest or len(counts) != len(rest) or "count" not in first.slots or said_apart & first.slots.keys():
         return
     total = first.slots["count"][0]
     for clause in rest:

@@ -71,6 +71,7 @@ def _of_a_collection(items: list[Item], k: int) -> bool:
 
 def weak_values(items: list[Item]) -> None:
     """Words that are a value only in company: "white" beside "skin", "Irish" beside a person."""
+    _both_ways(items)
     for k, item in enumerate(items):
         if _comparative(items, k):
             continue
@@ -101,6 +102,8 @@ def weak_values(items: list[Item]) -> None:
             told = told or (k > 0 and all(i is item or i.label in ("modify", "social", "conj", "adverb", "request") for i in items))  # "now white"
             told = told or (said_at(items, k - 1) in ("is", "was", "'s") and (said_at(items, k - 2) in ("she", "he", "they") or label_at(items, k - 2) == "people"))
             item.label = "tone" if told else "word"
+        elif item.label == "severity_with_rash" and item.said == "superficial" and id_at(items, k + 1) == "tinea":
+            item.drop()  # "superficial fungal infections": their kind
         elif item.label == "severity_with_rash":
             told = _beside(items, k, ("rash", "generic_rash", "lesion"), ("severity", "descriptor"))
             strong = {said_at(items, k - 1), item.said.split()[0]} & words("intensifier")
@@ -109,6 +112,18 @@ def weak_values(items: list[Item]) -> None:
             told = told or ((bool(strong) or ones) and any(i.label == "rash" for i in items))
             told = told or (bool(strong) and label_at(items, k + 1) in ("", "conj") and any(i.label == "modify" and i.id in ("pronoun", "would", "change") for i in items))
             item.label = "severity" if told else "word"
+
+
+def _both_ways(items: list[Item]) -> None:
+    """ "on darker skin compared to lighter skin": dark and light skin, not steps that undo each other."""
+    steps = [i for i in items if i.label == "darker"]
+    if len(steps) == 2 and {i.id for i in steps} == {"1", "-1"} and steps[-1].said.endswith(("skin", "skinned", "tone", "complexion", "tones")) and any(i.label == "rash" for i in items):
+        for item in steps:
+            item.become("tone", "black" if item.id == "1" else "fair")
+    group = next((i for i in items if i.label == "tone" and i.said.split()[0] in ("darker", "lighter")), None)
+    if group is not None and len(steps) == 1 and steps[0].said in ("darker", "lighter") and steps[0].said != group.said.split()[0]:
+        steps[0].become("tone", "black" if steps[0].said == "darker" else "fair")
+        group.become("tone", "fair" if steps[0].said == "darker" else "black")  # "darker and lighter skin tones"
 
 
 def _after_age(items: list[Item], k: int) -> bool:

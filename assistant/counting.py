@@ -26,6 +26,7 @@ _MANY = 20
 
 def classify(items: list[Item]) -> None:
     """Turn every number and quantity into ``count``, ``number_of_lesions``, ``target``, or a ``figure`` without meaning."""
+    _values_with_their_counts(items)
     for k, item in enumerate(items):
         if item.label == "ordinal":
             _ordinal(items, k)
@@ -413,6 +414,18 @@ def _larger_of_two(items: list[Item]) -> None:
         if a.label == b.label == "count" and a.number is not None and b.number is not None and (join.label == "range" or join.said == "or" or between):
             a.become("figure")
             join.drop()
+
+
+def _values_with_their_counts(items: list[Item]) -> None:
+    """ "eczema on the neck (fair: 2, black: 2)": read as "2 fair, 2 black"."""
+    pairs = [
+        k for k, i in enumerate(items) if i.label in ("tone", "severity", "area", "rash") and said_at(items, k + 1) in (":", "=")
+        and label_at(items, k + 2) == "number" and items[k + 2].number is not None and label_at(items, k + 3) in ("", "conj")
+    ]  # fmt: skip
+    if len(pairs) > 1 and len({items[k].label for k in pairs}) == 1:
+        for k in pairs:
+            items[k + 1].drop()
+            items[k : k + 3] = [items[k + 2], items[k], items[k + 1]]
 
 
 def _some_and_some(items: list[Item]) -> None:
