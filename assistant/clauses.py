@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
-from assistant.items import Item, label_at, prev_index, sentence_end
+from assistant.items import Item, label_at, prev_index, said_at, sentence_end
 from assistant.schema import Patch
 from assistant.vocabulary import SLOTS, vocabulary
 
@@ -52,7 +52,7 @@ def clauses(items: list[Item]) -> list[Clause]:
         if slot == "copy" and current.slots:
             out.append(Clause(copied=dict(current.slots)))
         elif slot == "each" and item.id == "each":
-            current.each = True
+            current.each = not _is_sum(current, items, k)
         elif slot == "darker":
             current.darker += int(item.id)
         elif slot == "worse":
@@ -70,13 +70,24 @@ def clauses(items: list[Item]) -> list[Clause]:
                 current.slots["count"] = [item]  # "six images: fair skin x3 and black skin x3"
                 current.order.append("count")
                 continue
-            if _starts_clause(current, slot, item, items, k) or (slot == "count" and _begins_anew(current, items, k)) or _heads_anew(out, slot, items, k):
+            if _starts_clause(current, slot, item, items, k) or (slot == "count" and _begins_anew(current, items, k)) or _heads_anew(out, slot, items, k) or _is_heading(current, slot, items, k):
                 out.append(current := Clause(each=False))
             current.add(slot, item)
     for clause in out:
         if not clause.empty:
             clause.slots = clause.copied | clause.slots
     return [c for c in out if not c.empty or c is out[0]]
+
+
+def _is_sum(clause: Clause, items: list[Item], k: int) -> bool:
+    """ "four images: eczema and acne, each on the foot and the chest": what was counted before is all of them."""
+    counted, rashes, areas = (clause.slots.get("count"), clause.slots.get("rash", []), [i for i in items[k:] if i.label == "area"])
+    return bool(counted) and said_at(items, k + 1) in ("on", "at") and len(areas) > 1 and counted[0].number == len(rashes) * len(areas)
+
+
+def _is_heading(clause: Clause, slot: str, items: list[Item], k: int) -> bool:
+    """ "back: two of acne, two of tinea; scalp: one of psoriasis": a site before a colon, after what stands under the last one."""
+    return slot == "area" and said_at(items, k + 1) == ":" and label_at(items, k - 1) == "conj" and "count" in clause.slots and any(i.label == "count" for i in items[k:])
 
 
 def _begins_anew(clause: Clause, items: list[Item], k: int) -> bool:
@@ -226,7 +237,9 @@ def _merge_lone_counts(parts: list[Clause]) -> None:
 
 def _drop_total(parts: list[Clause]) -> None:
     """"three patients with psoriasis, one fair and two black": the parts add up to the first count, which goes."""
-    first, rest = parts[0], list(takewhile(lambda c: "rash" not in c.slots, parts[1:]))  # up to the next condition's
+    first, rest = parts[0], parts[1:]
+    if "rash" in first.slots:
+        rest = list(takewhile(lambda c: "rash" not in c.slots, rest))  # up to the next condition's
     counts = [c.slots["count"][0].number or 0 for c in rest if "count" in c.slots]
     said_apart = {s for c in rest for s in c.slots} - {"count"}
     if not rest or len(counts) != len(rest) or "count" not in first.slots or said_apart & first.slots.keys():
@@ -248,6 +261,7 @@ def _share(parts: list[Clause]) -> None:
         return
     for before, here in pairwise(parts):
         own_rash = "rash" in here.slots
+        here.each |= before.each and before.order[:1] == ["tone"] and "tone" not in here.slots  # "for each of fair and black skin two of …"
         for slot in ("rash", "area", "tone", "severity", "size", "number"):
             if slot in here.slots or slot not in before.slots:
                 continue

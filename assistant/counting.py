@@ -43,6 +43,7 @@ def classify(items: list[Item]) -> None:
     _some_and_some(items)
     _larger_of_two(items)
     _so_many_each(items)
+    _the_rest(items)
     for k, item in enumerate(items):
         if item.label == "image":
             _image_noun(items, k)
@@ -311,7 +312,11 @@ def _ordinal(items: list[Item], k: int) -> None:
     """ "the second one", "the last two images", "2nd": a pointer at an image; "the second toe" is none."""
     item, n = items[k], int(items[k].id)
     if label_at(items, k + 1) == "number" and said_at(items, k + 1) != "one":
-        _several(items, k, n)
+        in_order = n == 1 and label_at(items, k - 1) in ("", "conj") and label_at(items, k + 2) in ("rash", "severity", "size")
+        if in_order:
+            item.drop()  # "first 2 warts on the shin, then an eczema on the elbow"
+        else:
+            _several(items, k, n)
         return
     after, said, before = label_at(items, k + 1), said_at(items, k + 1), said_at(items, k - 1)
     if before == "a" and said == "one" and n > 1:
@@ -416,11 +421,24 @@ def _larger_of_two(items: list[Item]) -> None:
             join.drop()
 
 
+def _the_rest(items: list[Item]) -> None:
+    """ "six images, two of them on brown skin and the rest on black skin": four."""
+    counts = [i for i in items if i.label == "count"]
+    for k, item in enumerate(items):
+        if item.said in ("rest", "remainder") and (said_at(items, k + 1) in ("on", "in", "with", "at", "of") or label_at(items, k + 1) in ("severity", "tone", "area", "size")) and len(counts) > 1 and None not in {c.number for c in counts}:
+            left = (counts[0].number or 0) - sum(c.number or 0 for c in counts[1:] if items.index(c) < k)
+            if left > 0:
+                item.become("count", "part")
+                item.number = left
+                return
+
+
 def _values_with_their_counts(items: list[Item]) -> None:
     """ "eczema on the neck (fair: 2, black: 2)": read as "2 fair, 2 black"."""
     pairs = [
         k for k, i in enumerate(items) if i.label in ("tone", "severity", "area", "rash") and said_at(items, k + 1) in (":", "=")
         and label_at(items, k + 2) == "number" and items[k + 2].number is not None and label_at(items, k + 3) in ("", "conj")
+        and (i.label in ("tone", "severity") or label_at(items, k - 1) in ("", "conj"))
     ]  # fmt: skip
     if len(pairs) > 1 and len({items[k].label for k in pairs}) == 1:
         for k in pairs:

@@ -94,6 +94,10 @@ def correct(items: list[Item]) -> None:
                         item.drop()  # "severe nappy-area ... sorry, severe eczema behind the knees"
         if slot == "area" and label_at(items, a + 1) == label_at(items, b + 1) == "rash" and items[a + 1].id == items[b + 1].id:
             items[a + 1].drop()  # "hand eczema, oops, foot eczema"
+        if slot == "rash" and items[a].id == items[b].id and any(i.label == "area" for i in items[b : sentence_end(items, b)]):
+            for item in items[a:k]:
+                if item.label == "area":
+                    item.drop()  # "tinea on the foot. correction: tinea on the hand"
         if a + 1 < k and items[a + 1].implied:
             items[a + 1].drop()  # the site of "athlete's foot"
         items[a].drop()

@@ -38,7 +38,7 @@ _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"(?<=[ ,])twice(?=$|[ ,.;!]*$|, )", re.I), "2 times"),
     (re.compile(r"\bonce (?=(?:on|in|at|over|behind|under)\b)", re.I), "one "),
     (re.compile(rf"\b(seborrh(?:o?e)ic|atopic|contact|irritant|allergic)( (?:vs\.?|versus|and|or|&|/|from|with|to) )(?={_KINDS} dermatitis\b)", re.I), r"\1 dermatitis\2"),
-    (re.compile(r"(?:^|(?<=[:;.,] )|(?<=\s))([1-9])\. (?=[a-z])(?=.*\b[2-9]\. [a-z])|(?<=[;,.] )[2-9]\. (?=[a-z])"), " , "),  # 1. mild psoriasis; 2. severe psoriasis
+    (re.compile(r"(?:^|(?<=[:;.,] )|(?<=\s))(?:1\. (?=[a-z])(?=.*\b2\. [a-z])|[2-9]\. (?=[a-z])(?=.*\b[3-9]\. [a-z]))|(?<=[;,.] )[2-9]\. (?=[a-z])"), " , "),  # 1. mild psoriasis; 2. severe psoriasis
     (re.compile(r"\b\d{2,4} *x *\d{2,4}\b(?! images?\b)(?! ?[cm]m\b)(?: ?p(?:x|ixels?)\b)?"), " "),  # 512x512
     (re.compile(r"\b(?:(?:in|as|for) )?an? [2-9] ?[xX×] ?[2-9]\b(?! ?[cm]m)(?: (?:grid|panel|layout|table|matrix|array|figure)(?: of)?)?"), " "),  # a 2x2 grid
     (re.compile(r"([a-hj-uwyz])\1{2,}"), r"\1\1"),  # undooo, soooo; not iii
