@@ -32,6 +32,12 @@ def copies(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if item.label != "modify" or item.id not in ("same", "again"):
             continue
+        other = next((j for j in range(k + 1, min(k + 4, len(items))) if items[j].said.split()[-1:] == ["other"]), None)
+        if other is not None and label_at(items, other + 1) == "area" and label_at(items, other + 2) in ("", "conj", "social"):
+            items[other].drop()  # "the same on the other leg": which side is not drawn
+            items[other + 1].become("descriptor", "side")
+            items[other + 1].text = f"other {items[other + 1].text}"
+            continue
         joined = label_at(items, prev_index(items, k, ("adverb", "add", "modify"))) == "conj"
         if joined and said_at(items, k + 1) != "seed" and label_at(items, k + 1) not in ("tone", "tone_with_skin", "skin", "area") and not (label_at(items, k + 1) == "slot_noun" and label_at(items, next_index(items, k + 1, ("conj", "adverb"))) in ("tone", "area")) and any(i.label == "rash" for i in items[:k]):
             item.become("copy")

@@ -44,6 +44,7 @@ def classify(items: list[Item]) -> None:
     _larger_of_two(items)
     _so_many_each(items)
     _the_rest(items)
+    _one_of_each_kind(items)
     for k, item in enumerate(items):
         if item.label == "image":
             _image_noun(items, k)
@@ -419,6 +420,17 @@ def _larger_of_two(items: list[Item]) -> None:
         if a.label == b.label == "count" and a.number is not None and b.number is not None and (join.label == "range" or join.said == "or" or between):
             a.become("figure")
             join.drop()
+
+
+def _one_of_each_kind(items: list[Item]) -> None:
+    """ "a mild and a severe one", "a fair one and a black one": as many as there are kinds."""
+    for slot in ("tone", "severity", "size"):
+        kinds = [k for k, i in enumerate(items) if i.label == slot and said_at(items, k - 1) in ("a", "an", "one")]
+        ends = bool(kinds) and said_at(items, kinds[-1] + 1) == "one" and label_at(items, kinds[-1] + 1) == "adverb"
+        between = items[kinds[0] : kinds[-1]] if ends else []
+        if len(kinds) > 1 and all(i.label in (slot, "conj", "adverb") for i in between) and not any(i.label in ("count", "rash", "number_of_lesions") for i in items):
+            items[kinds[-1] + 1].become("count")
+            items[kinds[-1] + 1].number = float(len(kinds))
 
 
 def _the_rest(items: list[Item]) -> None:

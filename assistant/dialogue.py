@@ -469,6 +469,8 @@ def drafted(
         state = state.model_copy(update={"frames": tuple(frame.change(tone=drawn_tones(frame)) for frame in state.frames)})
     if parsed.plural and mode == "modify" and state.frames and not state.pending and any(patch.model_fields_set - {"count"} for patch in patches):
         patches = tuple(patch.without({"count"}) for patch in patches)  # "severe cases": as many as there are
+    if mode == "modify" and not state.pending and state.frames and all(f.number == ("single",) for f in state.frames) and wording.SEVERAL_ONES.search(parsed.text):
+        patches = tuple(patch.without({"count"}).model_copy(update={"number": ("multiple",)}) for patch in patches)  # "several smaller ones"
     both = wording.BOTH.search(parsed.text)
     if (mode == "compare" or both) and len(about["rash"]) > 1 and not named and (both or not any(patch.model_fields_set for patch in patches)):
         patches, mode = tuple(patch.model_copy(update={"rash": about["rash"]}) for patch in patches), "modify"  # "how does it differ from psoriasis?", "show both"
@@ -501,8 +503,10 @@ def drafted(
     if mode == "add" and not parsed.keeps:  # "3 more" of one image whose tone was chosen for it
         tones = tuple({request.tone for request in state.requests})
         bases = tuple(base if base.tone or len(tones) > 1 else base.change(tone=tones) for base in bases)
-    more = max((patch.count or 0 for patch in patches), default=0) > total(bases)
-    if mode == "modify" and more and all(patch.model_fields_set - {"count", "each"} and not patch.tone for patch in patches):
+    if mode == "modify" and len(patches) == 1 and not (patches[0].each or parsed.targets) and patches[0].model_fields_set - {"count"} and 0 < (patches[0].count or 0) < len(bases):
+        bases = bases[-patches[0].count :]  # "one picture on the nose" after some on fair and some on black skin
+    more = max(((patch.count or 0) * (sum(base.combinations() for base in bases) if patch.each else 1) for patch in patches), default=0) > total(bases)
+    if mode == "modify" and more and all((patch.each or patch.model_fields_set - {"count", "each"}) and not patch.tone for patch in patches):
         bases = tuple(with_tone_shown(base) for base in bases)  # "more severe then, 2 pics" of one image: on the skin that is seen
     merged = follow_up(bases, patches)
     if recall.halves(parsed) and total(merged) > total(bases) and not any(patch.count for patch in patches):

@@ -40,6 +40,8 @@ _LEAVES = re.compile(r"\b(?:that's|thats|that is) (?:all|it)\b|\bfor (?:today|no
 LOOKS = re.compile(r"\b(?:what|how) (?:does|do|would|will) (?:it|this|that|they|these) look\b")
 #: Two things that were spoken of.
 BOTH = re.compile(r"\b(?:both|the two)\b", re.I)
+#: Lesions that are many where there was one.
+SEVERAL_ONES = re.compile(r"\b(?:several|a few|many|multiple|lots of|some|more) (?:\w+ )?ones\b", re.I)
 #: Images that are shown.
 ONES = re.compile(r"\b(?:ones?|images?|pictures?|photos?|pics?)\b")
 
