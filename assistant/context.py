@@ -90,6 +90,9 @@ def weak_values(items: list[Item]) -> None:
             continue
         if said_at(items, k + 1) == "free":
             item.become("word")  # "keloid-free"
+        elif item.label in ("tone", "tone_with_skin") and said_at(items, k + 1) in ("coloured", "colored") and label_at(items, k + 2) in ("word", "lesion", "descriptor"):
+            items[k + 1].drop()
+            item.drop()  # "honey-coloured crusts"
         elif item.label == "tone_from":
             of_someone = label_at(items, prev_index(items, k)) == "people" or said_at(items, k - 1) in ("someone", "somebody")
             item.label, item.hint = ("tone" if of_someone else "word"), of_someone

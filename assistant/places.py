@@ -14,11 +14,18 @@ def implied_places(items: list[Item], v: Vocabulary) -> None:
         for web in said:
             if web.id == "between the fingers" and "finger" not in web.said and word.area in ("foot", "toes", "between the toes"):
                 web.id = "between the toes"  # "tinea pedis, interdigital"
-        if any(i.id in (word.area, *word.also) for i in said):
+        place = next((i for i in said if i.id in (word.area, *word.also)), None)
+        if place is not None and not _of_another_rash(items, place, item):
             item.drop()
         elif any(i.id in word.within for i in said):
             for other in said:
                 other.drop()
+
+
+def _of_another_rash(items: list[Item], place: Item, item: Item) -> bool:
+    """ "one psoriasis nail and one fungal nail": whether ``place`` was said of a condition before that of the word with a place."""
+    a, b = items.index(place), items.index(item)
+    return a < b and label_at(items, a - 1) == "rash" and any(i.label == "conj" for i in items[a:b]) and any(i.label in ("number", "quantity", "count") for i in items[a:b])
 
 
 def not_places(items: list[Item]) -> None:
