@@ -131,6 +131,8 @@ def explicit_tone_near(items: list[Item], k: int) -> bool:
 
 def _starts_clause(clause: Clause, slot: str, item: Item, items: list[Item], k: int) -> bool:
     """A slot said again after other slots closed it starts the next patch."""
+    if slot == "area" and "rash" in clause.slots and label_at(items, k + 1) == "rash" and label_at(items, k - 1) == "conj" and items[k - 1].said != "or":
+        return True  # "tinea pedis and plantar psoriasis"
     if slot not in clause.slots:
         return False
     if slot == "count":
