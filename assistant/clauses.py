@@ -38,6 +38,10 @@ class Clause:
         if not self.order or self.order[-1] != slot:
             self.order.append(slot)
 
+    def rank(self, slot: str) -> int:
+        """Where the slot was said among the others; last where its value came from another clause."""
+        return self.order.index(slot) if slot in self.order else len(self.order)
+
     @property
     def empty(self) -> bool:
         return not (self.slots or self.cleared or self.excluded or self.darker or self.worse or self.times)
@@ -109,7 +113,7 @@ def _heads_anew(out: list[Clause], slot: str, items: list[Item], k: int) -> bool
     if slot != "rash" or "rash" in current.slots or "count" not in current.slots or not any(i.label == "count" for i in items[k:]):
         return False
     counted = [c for c in out if {"rash", "count"} <= c.slots.keys()]
-    leads = any(c.slots["count"][0].id == "noun" or c.order.index("rash") < c.order.index("count") for c in counted)
+    leads = any(c.slots["count"][0].id == "noun" or c.rank("rash") < c.rank("count") for c in counted)
     return leads and label_at(items, prev_index(items, k)) == "conj"
 
 
@@ -146,7 +150,7 @@ def _starts_clause(clause: Clause, slot: str, item: Item, items: list[Item], k: 
         return False
     if slot in ("area", "tone") and item.id in {said.id for said in clause.slots[slot]} and not (slot == "area" and clause.order[-1] == "tone" and label_at(items, k + 1) == "tone"):
         return False  # "nappy rashes: contact dermatitis on the buttocks"
-    if slot in _ADJECTIVAL and clause.order[-1] == "rash" and "rash" in clause.slots and clause.order.index("rash") < len(clause.order) - 1:
+    if slot in _ADJECTIVAL and clause.order[-1] == "rash" and "rash" in clause.slots and clause.rank("rash") < len(clause.order) - 1:
         return True
     return True
 
@@ -187,7 +191,7 @@ def _without_bare(parts: list[Clause]) -> list[Clause]:
     ]  # fmt: skip
     for here, after in pairwise(parts):
         values = {slot for slot in here.slots if slot != "count"}
-        if "count" in here.slots and "count" not in after.slots and "rash" in values and here.order.index("rash") < here.order.index("count") and not after.copied and all(said(here, slot) == said(after, slot) for slot in values):
+        if "count" in here.slots and "count" not in after.slots and "rash" in values and here.rank("rash") < here.rank("count") and not after.copied and all(said(here, slot) == said(after, slot) for slot in values):
             after.slots["count"] = here.slots["count"]  # "for my slide on interdigital tinea I'd like two pictures of tinea pedis between the toes"
             bare.append(here)
     return [part for part in parts if not any(part is b for b in bare)]
@@ -274,7 +278,7 @@ def _share(parts: list[Clause]) -> None:
         for clause in parts[:-1]:
             clause.slots["rash"] = last.slots["rash"]  # "mild on the elbow and severe on the knee, psoriasis"
     bare = all(set(c.slots) <= {"rash", "count", *_ADJECTIVAL} for c in parts[:-1])
-    if said_once and "area" in last.slots and last.order.index("area") < last.order.index("rash") and not any("area" in c.slots for c in parts[:-1]):
+    if said_once and "area" in last.slots and last.rank("area") < last.rank("rash") and not any("area" in c.slots for c in parts[:-1]):
         for clause in parts[:-1]:
             clause.slots["area"] = last.slots["area"]  # "one very fair and one black forearm with eczema"
     for slot in ("area", "tone"):
@@ -293,7 +297,7 @@ def _share_place(parts: list[Clause], items: list[Item]) -> None:
 
 def _leads(clause: Clause, slot: str) -> bool:
     """Whether the slot was said before the clause's rash ("On the elbow: eczema …")."""
-    return "rash" in clause.order and slot in clause.order and clause.order.index(slot) < clause.order.index("rash")
+    return "rash" in clause.order and slot in clause.order and clause.rank(slot) < clause.rank("rash")
 
 
 def _share_count(parts: list[Clause]) -> None:

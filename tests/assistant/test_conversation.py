@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -231,6 +231,8 @@ def test_any_text(sentences):
 
 @settings(max_examples=30, deadline=None)
 @given(texts, st.sampled_from(["2 images of eczema on the neck on fair skin", "acne", "psoriasis in every skin tone"]))
+@example("ATHLAT FOOT<0ATHLAT FOOT:ECZEM", "acne")
+@example("1FOOT:0ATHLAT FOOT", "acne")
 def test_repeating_a_request_changes_nothing(first, request):
     conversation = Conversation(seed=3)
     conversation.say(first)
