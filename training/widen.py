@@ -19,7 +19,7 @@ from torch import nn
 
 from generation.catalog import CARD, read_card, write_card
 from generation.layout import weights_sha256
-from training.autoencoder import Architecture, Source, gather
+from training.autoencoder import Architecture, Source, drawn_and_held_out, gather
 from training.dataset import Images
 from training.guided import like
 from training.patches import BASIS, Basis, extend, write_encoder
@@ -45,9 +45,9 @@ def widen(recipe: WidenRecipe) -> Path:
     if recipe.latent_channels <= autoencoder.config.latent_channels:
         raise ValueError(f"{recipe.checkpoint} has {autoencoder.config.latent_channels} latent channels already.")
     records, weights = gather(recipe.data)
-    learn = np.where([record.split == "train" for record in records], weights, 0)
+    chances, _ = drawn_and_held_out(records, weights)
     random = np.random.default_rng(recipe.seed)
-    some = random.choice(len(records), min(recipe.fit_images, int((learn > 0).sum())), replace=False, p=learn / learn.sum())
+    some = random.choice(len(records), min(recipe.fit_images, int((chances > 0).sum())), replace=False, p=chances)
     images = Images(records, autoencoder.config.sample_size)
     basis = extend(Basis.load(recipe.checkpoint / BASIS), images, some, recipe.latent_channels, recipe.lesion_weight)
     aside = recipe.out.with_name(f".{recipe.out.name}.new")

@@ -50,7 +50,7 @@ until [ "$(listed)" -ge 512 ]; do
 done
 echo "$(($(date +%s) - begun)) s: $(listed) phantoms"
 (
-  until [ "$(listed)" -ge 2000 ]; do sleep 1; done
+  until [ "$(listed)" -ge 2000 ] || ! kill -0 $drawing 2>/dev/null; do sleep 1; done
   train autoencoder continue_autoencoder 0.6
   train sharpen continue_sharpen 0.93
 ) &
