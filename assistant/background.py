@@ -71,7 +71,7 @@ def _of_the_speaker(part: list[Item]) -> bool:
 def _of_others(part: list[Item]) -> bool:
     """ "we hand out cards with pictures", "the textbook only has drawings": images that somebody has, uses or lacks."""
     somebody = any(i.said in ("we", "i", "they", "he", "she") or words("telling") & set(i.said.split()) for i in part)
-    return somebody and not any(i.label in ("request", "quantity", "add", "modify") or (i.label == "number" and i.number is not None) for i in part)
+    return somebody and not any(i.label in ("request", "quantity", "add", "modify", "ordinal", "target_noun") or (i.label == "number" and i.number is not None) for i in part)
 
 
 def _in_compound(items: list[Item], k: int) -> bool:

@@ -108,6 +108,7 @@ def weak_values(items: list[Item]) -> None:
             ends = (label_at(items, k + 1) in ("", "conj", "number") or said_at(items, k + 1) == "one") and said_at(items, k - 1) == "on"
             told = told or (ends and any(i.label in ("skin", "tone") for i in items))  # "black skin, and the same on white"
             told = told or _after_age(items, k)
+            told = told or (id_at(items, k - 1) == "unsay" and label_at(items, k + 1) in ("", "conj", "modify", "social"))  # "remove the white"
             told = told or (k > 0 and all(i is item or i.label in ("modify", "social", "conj", "adverb", "request") for i in items))  # "now white"
             told = told or (said_at(items, k - 1) in ("is", "was", "'s") and (said_at(items, k - 2) in ("she", "he", "they") or label_at(items, k - 2) == "people"))
             item.label = "tone" if told else "word"
@@ -367,6 +368,8 @@ def wholes(items: list[Item], v: Vocabulary) -> None:
             if slot := _slot_of(items, j):
                 items[j].become("clear", slot)
                 item.drop()
+        elif item.label == "after_any" and label_at(items, k + 1) == "question" and items[k + 1].said.split()[0] in ("where", "which", "what", "how"):
+            items[k + 1].drop()  # "doesn't matter where on the body"
         elif item.label == "after_any" and (slot := _slot_of(items, j := prev_index(items, k))):
             items[j].become("clear", slot)
 

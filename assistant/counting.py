@@ -28,6 +28,8 @@ def classify(items: list[Item]) -> None:
     """Turn every number and quantity into ``count``, ``number_of_lesions``, ``target``, or a ``figure`` without meaning."""
     _values_with_their_counts(items)
     for k, item in enumerate(items):
+        if item.label == "modify" and item.said.startswith("the ") and item.said.endswith("s") and said_at(items, k + 1) in ("of", "with", "showing") and _names_rash(items, k + 2):
+            item.become("image", "many")  # "provide me with the images of impetigo"
         if item.label == "ordinal":
             _ordinal(items, k)
         elif item.label == "middle":
@@ -52,6 +54,18 @@ def classify(items: list[Item]) -> None:
     if any(i.label == "compare" for i in items) and sum(i.label == "rash" and not i.negated for i in items) > 1 and all(i.id == "noun" and i.number != 1 for i in counts):
         for item in counts:
             item.drop()  # "pictures of eczema and psoriasis side by side": one of each
+
+
+def _on_one_site(items: list[Item], at: int) -> bool:
+    """ "five warts on a finger": lesions of one image; "five warts on the fingers" are five images."""
+    plural = items[at].said in _ONE_OR_MORE and items[at].said not in (*_ONE, "melanomas")
+    site = next_index(items, at + 2, ("adverb", "side", "tone", "tone_with_skin", "skin", "descriptor", "word"))
+    one = said_at(items, at + 1) in ("on", "in") and said_at(items, at + 2) in ("a", "an", "one", "his", "her")
+    return plural and one and label_at(items, site) == "area" and not items[site].said.endswith("s") and not any(i.label == "image" for i in items)
+
+
+def _names_rash(items: list[Item], k: int) -> bool:
+    return label_at(items, next_index(items, k - 1, ("adverb", "severity", "size", "tone", "skin", "word", "descriptor"))) == "rash"
 
 
 def _role(items: list[Item], k: int) -> tuple[str, str]:
@@ -140,6 +154,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "number_of_lesions", "single" if items[k].number == 1 else "multiple"  # "only one wart per picture"
     if noun == "lesion" or (noun in _RASHES and _in_one_image(items, k)):
         return "number_of_lesions", "single" if items[k].number == 1 else "multiple"
+    if noun == "rash" and _on_one_site(items, at):
+        return "number_of_lesions", "multiple"
     if items[k].said == "some" and not noun and label_at(items, k + 1) == "word" and not any(i.label in ("rash", "image") for i in items[k:]):
         return "adverb", ""  # "add a ruler and some hair"
     if not noun and _is_pronoun(items, k):

@@ -377,6 +377,10 @@ def recalled(history: History, state: State, parsed: ParsedTurn) -> tuple[Frame,
         return meant
     if (meant := recall.whole_set(states, parsed) or recall.gathered(states, parsed)) is not None:
         return follow_up(meant, parsed.patches or (Patch(),))
+    if (meant := recall.first_changed(states, parsed)) is not None:
+        return follow_up(meant, tuple(patch.without({"count"}) for patch in parsed.patches))
+    if (meant := recall.one_after_the_other(states, parsed)) is not None:
+        return follow_up(meant, parsed.patches)
     if len(history.about) < 2 and (meant := recall.together(states, parsed)) is not None:
         return follow_up(meant, parsed.patches) if any(patch.count for patch in parsed.patches) else meant
     if len(parsed.patches) == 1 and (parts := recall.half_changed(state.requests, parsed)):

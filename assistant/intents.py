@@ -64,6 +64,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return simple, None
     if not ("rash" in s.labels and (s.asks or s.labels & {"count", "area", "tone"})) and not (s.named and "count" in s.labels) and any(i.label == "help" and ("train" in i.said or i.said.endswith(("real", "genuine", "patients", "people"))) for i in s.items):
         return "help", None  # "how many images in your training set are on black skin?"
+    if (asked := _only_asked(s)) is not None:
+        return asked
     if _is_about_images(s):
         return ("off_topic", None) if _asks_for_something_else(s) else ("request", _asked_before(s))
     if "help" in s.labels and not (s.asks and len(s.of("word")) > 1):
@@ -71,6 +73,28 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     if person_words(s):
         return "request", None
     return _small_talk(s)
+
+
+def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
+    """ "does rosacea get worse with sun", "which one would you biopsy?": a question that no word of drawing turns into a request."""
+    opening = _opening(s).split(" ")[0]
+    said = [i.said for i in s.items if i.label not in ("conj", "social", "interjection")]
+    differs = opening == "how" and any(i.said in words("differs") for i in s.items) and all(i.said.startswith("present") for i in s.of("request"))
+    gets = opening in ("does", "do", "did") and s.asks and all(i.said in ("get", "gets", "have") for i in s.of("request"))
+    if (s.asks and not (gets or differs)) or s.labels & {"image", "count", "add", "clear", "seed", *(() if differs else ("compare",))} or s.has("modify", "change", "same", "again"):
+        return None
+    if opening == "which" and any(i.said in words("judged") for i in s.items):
+        return "diagnosis", "identify"
+    about = bool(s.labels & {"rash", "generic_rash", "lesion"}) or any(i.said in words("sign") for i in s.items) or s.has("modify", "pronoun")
+    if not about or " ".join(said[:2]).startswith(("how about", "what about", "what if")):
+        return None
+    subject = len(s.items) > 1 and (s.items[1].label in ("rash", "generic_rash", "lesion", "severity") or said[1:2] in (["it"], ["they"], ["people"]) or (opening != "do" and said[1:2] == ["the"]))
+    if differs or (opening in ("does", "did", "was", "were", "why", "who", "when") and s.items[-1].said != "."):
+        return "question", "appearance"
+    if opening in ("is", "are", "do") and subject and (gets or s.has("worse", "1", "-1")) and s.labels & {"worse", "size", "request"}:
+        return "question", "appearance"
+    changes = opening == "what" and len(said) > 1 and said[1] in words("differs")
+    return ("question", "difference" if s.has("modify", "pronoun") else "appearance") if changes else None
 
 
 def _opening(s: Sentence) -> str:
@@ -395,6 +419,8 @@ def question(s: Sentence) -> str | None:
         return None  # "what does ringworm look like on the arm of someone with brown skin?"
     if "rash" in s.labels and any(c.said in ("what would", "how would") for c in cues):
         return None  # "what would psoriasis look like on the scalp?"
+    if cues[0].said in _AUXILIARIES and s.named and any(i.said in words("feasible") for i in s.items[at + 1 : at + 4]):
+        return None  # "is it possible on brown skin?"
     topic = _topic(cues)
     if cues[0].said.startswith("how") and any(i.said in words("passes_on") for i in s.items[at:]):
         topic = "contagion"  # "how is scabies spread?"

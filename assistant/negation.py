@@ -66,7 +66,7 @@ def _elsewhere_instead(items: list[Item]) -> None:
 def correct(items: list[Item]) -> None:
     """ "on the cheek, no wait, on the forehead": of two values of a slot, the one before a word of correction goes."""
     for k in range(len(items)):
-        if k > 2 and items[k].said in ("rather", "sorry", "i mean", "i meant") and label_at(items, k + 1) in ("", "conj", "range", "adverb"):
+        if k > 2 and items[k].said in ("rather", "sorry", "i mean", "i meant", "really", "actually") and label_at(items, k + 1) in ("", "conj", "range", "adverb"):
             b, join, a = items[k - 1], items[k - 2], items[k - 3]
             if a.label == b.label and a.is_value and join.text in ("-", "–", ","):
                 a.drop()  # "on the foot - ankle rather - of somebody"

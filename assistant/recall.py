@@ -92,6 +92,32 @@ def first_set(states: Sequence, parsed: ParsedTurn):
     return shown[-2] if "previous" in found[0] else shown[0]
 
 
+_ORIGINAL = re.compile(r"\b(?:the|my|our) (?:original|very first) (?:two|three|four|five|six|\d+|set|batch|series|images|pictures|photos|pics|ones|request)\b|\bthe (?:first|initial) (?:set|batch|series|request)\b")
+
+
+def first_changed(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
+    """ "the original six but with eczema": what was drawn first, to be changed; as many of them as there were."""
+    shown = drawn(states)
+    if len(shown) < 2 or parsed.targets or not _ORIGINAL.search(parsed.text.lower()):
+        return None
+    if not any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
+        return None
+    return tuple(map(frame, shown[0].requests))
+
+
+_OF_EACH = re.compile(r"^\W*(?:(?:now|ok|okay|and|please|then|give me|show me|make|do|i want|i need) )*\w+ of each(?: one)?(?: please| pls)?\W*$")
+
+
+def one_after_the_other(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
+    """ "three of each" after one image on dark and then one on light skin: the two."""
+    shown = drawn(states)[-2:]
+    if len(shown) < 2 or not _OF_EACH.search(parsed.text.lower()) or any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
+        return None
+    if any(len(state.requests) != 1 for state in shown) or shown[0].requests == shown[1].requests:
+        return None
+    return tuple(frame(state.requests[0]) for state in shown)
+
+
 _BACK_TO = re.compile(r"\bback to (?:the|those|my) .*\b(?:ones?|images?|pictures?|photos?|pics|set)\b")
 
 
@@ -306,7 +332,7 @@ def every_listed(slot: str, patches: Sequence[Patch], parsed: ParsedTurn, traine
 _BOTH = re.compile(r"\bboth (?:of )?(?:the |these |those )?(?:skin )?(tones|skins|colours|colors|complexions|types|sites|areas|places|locations|conditions|rashes)\b")
 
 
-_BOTH_ALONE = re.compile(r"^\W*(?:now |and |ok |so |then )*both (?:on|at|in|of them on) ")
+_BOTH_ALONE = re.compile(r"^\W*(?:now |and |ok |so |then |please |do |show |draw |make |try |me |let's |can you |could you )*both (?:on|at|in|of them on|with) ")
 
 
 def _last_two_rashes(states: Sequence, patches: Sequence[Patch]) -> tuple[Patch, ...] | None:

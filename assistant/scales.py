@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from assistant.items import Item, id_at, label_at, said_at
 from assistant.numbers import ROMAN, numeral
 from assistant.vocabulary import Vocabulary, words
@@ -32,6 +34,8 @@ def read_scales(items: list[Item], tones: dict[tuple[str, int], str]) -> list[It
         steps, end = _steps_on(items, k) or _steps_of(items, k)
         names = dict.fromkeys(tones[s] for s in steps if s in tones)
         if names:
+            if said_at(items, k - 1) in (*_EXPLAINS, "(") and _ends_in_group(items, k - 2):
+                _explained(items, k - 2, names)
             out.append(Item("tone", "|".join(names), " ".join(i.text for i in items[k:end])))
             k = end
         else:
@@ -40,6 +44,19 @@ def read_scales(items: list[Item], tones: dict[tuple[str, int], str]) -> list[It
     return out
 
 
+#: What stands between a group of tones and the types that it means.
+_EXPLAINS = (",", ":", "-", "–", "i.e.", "ie", "namely")
+
+
+def _explained(items: list[Item], k: int, names: Iterable[str]) -> None:
+    """ "darker skin, types V and VI": the group that ends at ``k`` says no more than the types after it."""
+    for item in items[max(0, k - 2) : k + 1]:
+        dark = item.said.startswith("dark") or "olive" in item.values or item.id == "black"
+        if item.label in ("tone", "darker") and all((name in _DARK) == dark for name in names):
+            item.drop()
+
+
+_DARK = ("olive", "brown", "black")
 #: Skin types that can stand alone: "I" is a pronoun.
 _BARE = ("II", "III", "IV", "V", "VI")
 
@@ -70,6 +87,7 @@ def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:
     """Steps that the scale at ``k`` is followed by, and where they end; none when there is no scale."""
     item = items[k]
     bracketed = k and items[k - 1].text == "(" and any(i.label in ("tone", "skin", "scale") for i in items[:k])  # "darker skin (V-VI)"
+    bracketed = bracketed or (said_at(items, k - 1) in _EXPLAINS and _ends_in_group(items, k - 2))  # "darker skin types, V and VI"
     joined = label_at(items, k + 1) == "range" or (bracketed and label_at(items, k + 1) == "conj" and k + 2 < len(items) and items[k + 2].text in _BARE)
     if item.text in (*_BARE, "I") and joined and (bracketed or any(i.label == "scale" for i in items[:k])):
         steps, end = _numerals(items, k, 6)  # "for Fitzpatrick I-II and 2 for V-VI"
@@ -88,6 +106,13 @@ def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:
     if other or told or (item.label == "skin" and label_at(items, end) in ("image", "unit")):
         return [], k
     return [(scale, s) for s in steps], end
+
+
+def _ends_in_group(items: list[Item], k: int) -> bool:
+    """Whether a tone that leaves open which one it is ends at ``k``: "darker skin types", "skin of colour", "dark skin"."""
+    if label_at(items, k) in ("skin", "slot_noun", "scale"):
+        return label_at(items, k - 1) in ("tone", "darker") or (label_at(items, k - 1) == "skin" and label_at(items, k - 2) in ("tone", "darker"))
+    return label_at(items, k) == "darker" or (label_at(items, k) == "tone" and (len(items[k].values) > 1 or items[k].said.endswith("skin")))
 
 
 def _is_numbered_tone(items: list[Item], k: int) -> bool:

@@ -53,7 +53,8 @@ def meant(parsed: ParsedTurn, shown: int, waits: str) -> ParsedTurn:
         return parsed.model_copy(update={"intent": intent, "topic": None, "patches": (), **fields})
 
     text, intent = parsed.text, parsed.intent
-    if shown and intent != "undo" and (_BETTER_BEFORE.search(text) or _PUT_BACK.search(text)):
+    changed = bool(parsed.targets) and any(patch.model_fields_set for patch in parsed.patches)  # "the first picture was better, show it again on fair skin"
+    if shown and intent != "undo" and not changed and (_BETTER_BEFORE.search(text) or _PUT_BACK.search(text)):
         return as_("undo")  # "no, before was better", "oops, bring it back"
     if (intent == "request" and _DECLINED.search(text)) or (waits and intent == "undo" and "mind" in text.lower()):
         return as_("social", topic="no")  # "no, leave it", "ok never mind" of what was offered
