@@ -112,6 +112,8 @@ def set_background_aside(items: list[Item]) -> None:
     for before, after in _sentences(items):
         if _is_told(items[before]) and _is_asked(items[after]):
             _drop_what_is_said_anew(items[before], items[after])
+        elif _looks_back(items[before]) and {"rash", "request"} <= {i.label for i in items[after]}:
+            _drop_what_is_said_anew(items[before], items[after])  # "the students loved the acne images last year. Could we have …"
         elif _is_approved(items[before]):
             _drop_what_is_said_anew(items[before], items[after])  # "the wrist ones are fine. the finger ones should be milder"
 
@@ -217,6 +219,14 @@ def _is_told(sentence: list[Item]) -> bool:
 
 #: What stands before "see" where somebody sees.
 _SUBJECTS = ("word", "people", "unit", "negate", "idiom", "adverb")
+
+
+def _looks_back(sentence: list[Item]) -> bool:
+    """ "Our psoriasis slides were great", "we had a lot of feedback on the eczema pictures": how it went, of one's own."""
+    asks = any(i.label in ("request", "target", "darker", "worse") or (i.label == "modify" and i.id != "pronoun") for i in sentence)
+    told = any(i.said in words("looks_back") for i in sentence)
+    past = any(i.said in ("was", "were", "had", "went", "got", "have had", "loved", "liked", "enjoyed", "used", "gave", "covered", "did") for i in sentence)
+    return not asks and told and past and any(i.label == "rash" for i in sentence)
 
 
 def _is_approved(sentence: list[Item]) -> bool:

@@ -170,6 +170,7 @@ def patches(items: list[Item]) -> tuple[Patch, ...]:
     _said_of_both(parts, items)
     _merge_lone_counts(parts)
     _drop_total(parts)
+    _said_last(parts, items)
     _share(parts)
     _share_place(parts, items)
     _share_count(parts)
@@ -222,6 +223,21 @@ def _said_of_both(parts: list[Clause], items: list[Item]) -> None:
         if both and label_at(items, k + 1) in _ADJECTIVAL and label_at(items, k + 2) in ("", "conj") and len(parts) > 1:
             for clause in parts:
                 clause.slots.setdefault(items[k + 1].label, [items[k + 1]])
+
+
+def _said_last(parts: list[Clause], items: list[Item]) -> None:
+    """ "one on fair and one on black skin, severe": after a comma at the end, it is said of all images of one condition."""
+    last = parts[-1]
+    if len(parts) < 2 or last.copied or sum("rash" in c.slots for c in parts) > 1:
+        return
+    k = len(items)
+    while (k := prev_index(items, k, ("social", "idiom", "adverb", "slot_noun", "conj"))) is not None and items[k].label in _ADJECTIVAL and items[k - 1].text in (",", "-", "–"):
+        slot = items[k].label
+        if any(slot in c.slots for c in parts[:-1]) or last.slots.get(slot) != [items[k]] or last.order[-1] != slot:
+            return
+        for clause in parts:
+            clause.slots[slot] = last.slots[slot]
+        last.order.remove(slot)
 
 
 def _merge_lone_counts(parts: list[Clause]) -> None:

@@ -32,6 +32,9 @@ def copies(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if item.label != "modify" or item.id not in ("same", "again"):
             continue
+        if label_at(items, k + 1) == "slot_noun" and id_at(items, k + 1) in ("severity", "size", "number") and any(i.label == id_at(items, k + 1) for i in items) and any(i.label == "rash" for i in items[:k]):
+            item.drop()  # "one on fair and one on black skin, same severity, moderate"
+            continue
         other = next((j for j in range(k + 1, min(k + 4, len(items))) if items[j].said.split()[-1:] == ["other"]), None)
         if other is not None and label_at(items, other + 1) == "area" and label_at(items, other + 2) in ("", "conj", "social"):
             items[other].drop()  # "the same on the other leg": which side is not drawn
