@@ -515,7 +515,7 @@ def _image_noun(items: list[Item], k: int) -> None:
         return  # "for comparison with my own drawings"
     if (before.said in words("pointing") and not between) or (before.label == "each" and not (before.id == "any" and item.id == "many")) or before.label == "target" or (before.label == "modify" and before.id in ("same", "pronoun")):
         return
-    if said_at(items, k - 1) in words("lacks"):
+    if said_at(items, k - 1) in words("lacks") or (said_at(items, k - 1) == "of" and said_at(items, k - 2) in words("lacks")):
         item.drop()  # "as a medical writer I often lack pictures"
         return
     if before.label == "times":

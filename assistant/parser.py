@@ -164,7 +164,7 @@ class Parser:
             keeps=request and (sentence.has("add", "also") or modes.beside(sentence)),
             selects=request and modes.selects(sentence),
             definite=any(i.label == "rash" and said_at(items, k - 1).split()[-1:] == ["the"] for k, i in enumerate(items)),
-            repaired=(*(slip for slip in slips if self.vocabulary.read("rash", slip[1])), *repaired, *((i.text, i.id) for i in items if i.is_value and not (i.negated or i.implied) and i.said in self.vocabulary.loose)),
+            repaired=(*(slip for slip in slips if self.vocabulary.read("rash", slip[1])), *repaired, *((i.text, i.id) for i in items if i.is_value and not (i.negated or i.implied) and (i.said in self.vocabulary.loose or (i.label == "severity" and i.said in words("stage"))))),
             people_tones=tuple((i.text, i.id) for k, i in enumerate(items) if request and i.label == "tone" and i.hint and not i.negated and self.vocabulary.read("tone", i.said) is None and not explicit_tone_near(items, k) and not any(o.label == "tone" and o.id == i.id and not o.hint for o in items)),
             ignored=tuple(dict.fromkeys((*sides, *ignored(items), *people))) if request else (),
             unknown=unknown,
