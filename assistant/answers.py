@@ -457,6 +457,8 @@ def vocabulary_of(trained: Trained | None, asked: str = "") -> str:
         "tone": f"Skin tones (Fitzpatrick type): {listed(f'{name} ({fitz})' for name, fitz in types.items())}.",
     }
     wanted = slots_asked(asked)
+    if wanted == ["tone"] and re.match(r"\W*(?:(?:and|but|so) )*why\b", asked.lower()):
+        return f"A condition looks different on light and on dark skin; without a tone several images are spread over the tones. {lines['tone']}"
     rest = (
         f"Severity: {listed(vocabulary().names('severity'))}. "
         f"Lesions: {listed([*vocabulary().names('size'), *vocabulary().names('number')])}."

@@ -27,6 +27,16 @@ def repeated(items: list[Item]) -> None:
             item.become("lesion", "many")  # "a class on urticaria, show large wheals on the chest"
 
 
+def allergies(items: list[Item]) -> None:
+    """ "allergic reaction to nickel": of something that touches the skin it is a contact dermatitis."""
+    for k, item in enumerate(items):
+        what = next_index(items, k + 1, ("adverb", "descriptor"))
+        if item.label == "outside_rash" and item.said.startswith("allerg") and said_at(items, k + 1) in ("to", "from", "against") and said_at(items, what) in words("touches"):
+            item.become("rash", "contact dermatitis")
+            items[k + 1].drop()
+            items[what].drop()
+
+
 def copies(items: list[Item]) -> None:
     """ "eczema on the hand and the same on black skin": what follows is a request of its own with all that went before."""
     for k, item in enumerate(items):

@@ -345,6 +345,11 @@ def _ordinal(items: list[Item], k: int) -> None:
         item.number = 1.0
         return
     alone = after == "" or said in ("?", ".", "!")
+    if said == "of" and said_at(items, k + 2) in ("those", "these", "them", "the images", "the pictures", "those images", "these images"):
+        items[k + 2].drop()  # "the first of those but more severe"
+        item.become("target")
+        item.number = float(n)
+        return
     noun = said in ("one", "ones") or (after == "image" and id_at(items, k + 1) == "one")
     joined = after == "conj" and any(i.label == "ordinal" for i in items[k + 2 : k + 4]) and label_at(items, k - 1) not in ("word", "area")
     noun_left_out = (

@@ -376,7 +376,7 @@ def recalled(history: History, state: State, parsed: ParsedTurn) -> tuple[Frame,
     if (meant := recall.extreme(state.requests, parsed)) is not None:
         return meant
     if (meant := recall.whole_set(states, parsed) or recall.gathered(states, parsed)) is not None:
-        return follow_up(meant, parsed.patches or (Patch(),))
+        return equals_counted(follow_up(meant, parsed.patches or (Patch(),)))
     if (meant := recall.first_changed(states, parsed)) is not None:
         return follow_up(meant, tuple(patch.without({"count"}) for patch in parsed.patches))
     if (meant := recall.one_after_the_other(states, parsed)) is not None:
@@ -861,6 +861,15 @@ def unique(frames: Sequence[Frame]) -> tuple[Frame, ...]:
         if frame not in result:
             result.append(frame)
     return tuple(result)
+
+
+def equals_counted(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """Frames that a change made equal as one of as many images: "all of them in black" of five on five tones."""
+    alike: list[list[Frame]] = []
+    for frame in frames:
+        same = next((some for some in alike if some[0].change(count=None) == frame.change(count=None)), None)
+        alike.append([frame]) if same is None else same.append(frame)
+    return tuple(some[0] if len(some) == 1 else some[0].change(count=total(some)) for some in alike)
 
 
 def complete(

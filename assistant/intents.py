@@ -22,6 +22,10 @@ _COMMANDS = frozenset({"undo", "redo", "reset", "help"})
 _TOPICS = ("tuning", "resembles", "size", "seeds", "model", "limit", "use", "save", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "feeling", "cause", "site", "person_have", "definition", "appearance")
 #: Of several, what is answered: "ok thanks, bye" is a farewell, no consent.
 _SOCIAL = ("no", "bye", "thanks", "sorry", "praise", "greeting", "yes")
+#: "how were the images made", "how did you draw this?"
+_HOW_MADE = re.compile(r"how (?:were|are|was|is|did you|do you|have you|does it|does this) (?:[a-z]+ ){0,3}(?:made|make|generated|generate|created|create|drawn|draw|produced|produce|rendered|synthesi[sz]ed)(?: (?:the|these|those|this|them|it|such|images?|pictures?|photos?|pics))*\W*$")
+#: "list what conditions you can draw", "tell me which skin tones you have"
+_WHAT_IS_OFFERED = re.compile(r"(?:can you |could you )?(?:list|tell me|show me|name|give me|let me know) (?:what|which|all the|all|the|every|a list of|all of the) (?:[a-z]+ )?(?:conditions?|rash(?:es)?|diseases?|tones?|types?|sites?|areas?|parts?|colou?rs?|places?|diagnos[ei]s)(?: of the body| of skin)? (?:(?:that )?(?:you|u|it|this)|are|is) (?:can|could|have|know|support|offer|cover|are|were|draw|do|available|supported|possible)\b")
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
 
 
@@ -45,6 +49,10 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "question", "drawn"
     if _opens_with_is(s) and s.has("modify", "pronoun") and not s.named and not s.asks and any(i.said in ("from", "due to", "caused by") for i in s.items):
         return "question", "cause"  # "is it from an allergy?"
+    if not s.named and _WHAT_IS_OFFERED.match(" ".join(i.said for i in s.items if i.label not in ("social", "conj", "interjection"))):
+        return "question", "vocabulary"
+    if not s.named and _HOW_MADE.match(" ".join(i.said for i in s.items if i.label not in ("social", "conj", "interjection"))):
+        return "question", "model"
     if not s.named and not s.asks and any(i.label == "question" and i.id == "tuning" for i in s.items):
         return "question", "tuning"  # "can I use my own photos to fine-tune the model?"
     if (own := _of_oneself(s) or _what_comes(s) or ("identify" if _is_it_bad(s) else None)) is not None:
@@ -304,6 +312,7 @@ def diagnosis(s: Sentence) -> str | None:
         if i.label == "diagnosis" and said_at(s.items, k + 1).split()[:1] not in (["how"], ["what"], ["why"], ["where"], ["look"], ["looks"]) and not (i.said.startswith("if ") and label_at(s.items, k + 1) in ("negate", "idiom")) and (i.id != "have" or (not s.asks and _complains(s.items, k))) and not (i.said.endswith(" be") and _is_done(s.items, k))
         and not (i.said.split()[-1] in ("a", "the") and i.said.split()[0] not in ("is", "was") and label_at(s.items, k + 1) == "word" and is_english(s.items[k + 1].said) and s.named)
         and not (i.said in ("is my", "is that", "is this") and k and label_at(s.items, k - 1) not in ("conj", "social", "interjection", "adverb", "people", "negate"))
+        and not (i.said in ("is that", "is this", "is it") and said_at(s.items, k + 1) in words("offered_back"))
         and not (i.said.startswith("look at") and s.named and said_at(s.items, k - 1) in ("close", "closer", "good", "quick", "proper", "detailed"))
         and not (i.id == "treatment" and s.named and said_at(s.items, prev_index(s.items, k)) in words("comes_after"))
     ]
@@ -375,6 +384,8 @@ def question(s: Sentence) -> str | None:
     """The topic asked about; None when it is no question or is best answered by images ("show me what … looks like")."""
     if _why_so(s):
         return "choice"
+    if _opening(s).startswith("why") and not s.named and s.labels & {"skin", "scale", "slot_noun"} and any(i.said in words("wanted") for i in s.items):
+        return "vocabulary"  # "why do you need the skin tone?"
     if _opening(s) == "why" and any(i.said in words("felt") for i in s.items):
         return "feeling"  # "why it is so itchy?"
     if any(i.id == "resembles" for i in s.of("question")):

@@ -69,7 +69,8 @@ _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"(?<![\w.,])-(?=\d)"), " minus "),  # -3
     (re.compile(r"(?<=[^\W\d_])-(?=\w)|(?<=\w)-(?=[^\W\d_])"), " "),  # 35-year-old
     (re.compile(r"\bn/t\b"), "n't"),
-    (re.compile(r"\b(do|does|did|ca|wo|could|would|should)nt\b", re.I), r"\1n't"),
+    (re.compile(r"\b(do|does|did|ca|wo|could|would|should|is|are|was|were|has|have)nt\b", re.I), r"\1n't"),
+    (re.compile(r"^(\W*)(is|are|was|were)n't (?=that|this|it|they|these|those|the)", re.I), r"\1\2 "),  # "isn't that the same as ringworm?"
     (re.compile(r"(?<=[a-z] )(is|are|was|were)n'?t\b", re.I), r"\1 not"),  # not "isn't it contagious?"
     (re.compile(r"\b(seb|fitz|fitzp|approx|nos|pts?|yrs?|mod|sev|pics?|imgs?)\.(?=[ ,])", re.I), r"\1"),  # abbreviations end no sentence
     (re.compile(r"(?<![^\W_])(\d+)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), r"\1 "),  # 9am, 3x; not fitzpatrick17k

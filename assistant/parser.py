@@ -22,6 +22,7 @@ from assistant.background import set_background_aside, set_chatter_aside
 from assistant.clauses import explicit_tone_near
 from assistant.clauses import patches as read_patches
 from assistant.context import (
+    allergies,
     ambiguous,
     copies,
     excepted,
@@ -257,6 +258,7 @@ class Parser:
         within(items, self.vocabulary, self._wholes_of)
         implied_places(items, self.vocabulary)
         copies(items)
+        allergies(items)
         idle_quantities(items)
         weak_values(items)
         ambiguous(items)
