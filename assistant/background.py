@@ -211,7 +211,7 @@ def _is_told(sentence: list[Item]) -> bool:
     asks = any(i.label == "request" and not (i.said in ("see", "show", "shows", "have", "use") and k and (sentence[k - 1].label in _SUBJECTS or sentence[k - 1].said in ("only", "mostly", "mainly", "just", "always", "usually"))) for k, i in enumerate(sentence))
     lacking = any(i.said.startswith("lack") for i in sentence)
     others = any(i.label in ("count", "add", "compare", "modify", "target", "social") and i.id != "now" and not (lacking and i.id == "noun") for i in sentence)
-    verb = any(words("telling") & set(i.said.split()) or i.said in words("we_are") for i in sentence)
+    verb = any(words("telling") & set(i.said.split()) or i.said in words("we_are") or (i.label == "request" and i.said in ("show", "shows", "use", "have")) for i in sentence)
     strange = [i for i in sentence if i.label in ("unit", "diagnosis") or (i.label == "word" and i.text.isalpha() and is_english(i.said))]
     only = any(i.said in ("only", "mostly", "mainly", "always", "never", "just") for i in sentence)
     return verb and (len(strange) > 1 - 2 * only or lacking or any(i.label == "people" for i in sentence)) and not asks and not others

@@ -404,6 +404,7 @@ def in_context(history: History, state: State, parsed: ParsedTurn, trained: Trai
     if (two := recall.both(history.states[: history.at + 1], patches, parsed)) is not None:
         patches = two
     patches = recall.nearly_named(state.requests, patches, parsed)
+    patches = recall.other_tones(state.requests, patches, parsed)
     patches, note = recall.own_area(history.states[: history.at + 1], patches, parsed), []
     patches = recall.there(state.requests, history.about_area, patches, parsed)
     if (same := recall.same_site(state.requests, patches, parsed)) is not None:

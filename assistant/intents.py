@@ -59,6 +59,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "diagnosis", own
     if not s.asks and s.items[-1].said == "?" and any(i.said.endswith((" true", " right", " correct")) and i.id == "appearance" for i in s.of("question")):
         return "question", "appearance"  # "I read that acne can leave dark marks, is that true?"
+    if _opens_with_is(s) and not s.labels & {"image", "count"} and any(i.said in words("hard_or_easy") and said_at(s.items, k + 1) == "to" for k, i in enumerate(s.items)):
+        return "question", "appearance"  # "is it harder to see on dark skin?"
     ill = diagnosis(s)
     if (any(i.label == "person" and not _is_told_of(s.items, k) for k, i in enumerate(s.items)) or named_person(s.items)) and (s.asks or (s.valued and ill is None)):
         return "person", None

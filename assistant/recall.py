@@ -329,6 +329,19 @@ def every_listed(slot: str, patches: Sequence[Patch], parsed: ParsedTurn, traine
     return tuple(patch.model_copy(update={slot: tuple(known(slot, trained))}) for patch in patches or (Patch(),))
 
 
+_OTHER_TONES = re.compile(r"\b(?:other|remaining|rest of the)(?: five| four| three| two)? (?:skin )?(?:tones|types|skins|colours|colors|complexions|skin types|phototypes)\b")
+
+
+def other_tones(requests: Sequence[ImageRequest], patches: Sequence[Patch], parsed: ParsedTurn) -> tuple[Patch, ...]:
+    """ "the same in all the other skin tones": those that are not shown."""
+    shown = {request.tone for request in requests}
+    every = vocabulary().names("tone")
+    if not shown or not _OTHER_TONES.search(parsed.text.lower()):
+        return tuple(patches)
+    left = tuple(tone for tone in every if tone not in shown)
+    return tuple(patch.model_copy(update={"tone": left}) if left and set(patch.tone) == set(every) else patch for patch in patches)
+
+
 _BOTH = re.compile(r"\bboth (?:of )?(?:the |these |those )?(?:skin )?(tones|skins|colours|colors|complexions|types|sites|areas|places|locations|conditions|rashes)\b")
 
 
