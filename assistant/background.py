@@ -112,6 +112,8 @@ def set_background_aside(items: list[Item]) -> None:
     for before, after in _sentences(items):
         if _is_told(items[before]) and _is_asked(items[after]):
             _drop_what_is_said_anew(items[before], items[after])
+        elif any(i.said in words("elsewhere") for i in items[after]) and _is_told(items[after]) and {"rash", "request"} <= {i.label for i in items[before]}:
+            _drop_what_is_said_anew(items[after], items[before])  # "shingles on the buttocks? everything online shows the chest"
         elif _looks_back(items[before]) and {"rash", "request"} <= {i.label for i in items[after]}:
             _drop_what_is_said_anew(items[before], items[after])  # "the students loved the acne images last year. Could we have …"
         elif _is_approved(items[before]):
@@ -208,13 +210,14 @@ def _is_told(sentence: list[Item]) -> bool:
         return True  # "I have a lot of light-skin images already"
     if any(i.said in words("when_before") for i in sentence) and not any(i.label == "request" and i.said not in ("made", "gave") for i in sentence):
         return True  # "yesterday you made eight of eczema on the foot"
-    asks = any(i.label == "request" and not (i.said in ("see", "show", "shows", "have", "use") and k and (sentence[k - 1].label in _SUBJECTS or sentence[k - 1].said in ("only", "mostly", "mainly", "just", "always", "usually"))) for k, i in enumerate(sentence))
+    elsewhere = any(i.said in words("elsewhere") for i in sentence)  # "most of our textbook pictures show white skin"
+    asks = any(i.label == "request" and not (i.said in ("see", "show", "shows", "have", "use") and k and (sentence[k - 1].label in _SUBJECTS or (elsewhere and sentence[k - 1].id == "noun") or sentence[k - 1].said in ("only", "mostly", "mainly", "just", "always", "usually"))) for k, i in enumerate(sentence))
     lacking = any(i.said.startswith("lack") for i in sentence)
-    others = any(i.label in ("count", "add", "compare", "modify", "target", "social") and i.id != "now" and not (lacking and i.id == "noun") for i in sentence)
-    verb = any(words("telling") & set(i.said.split()) or i.said in words("we_are") or (i.label == "request" and i.said in ("show", "shows", "use", "have")) for i in sentence)
+    others = any(i.label in ("count", "add", "compare", "modify", "target", "social") and i.id != "now" and not ((lacking or elsewhere) and i.id == "noun") for i in sentence)
+    verb = any(words("telling") & set(i.said.split()) or i.said in words("we_are") or (i.label in ("request", "word") and i.said in ("show", "shows", "use", "have")) for i in sentence)
     strange = [i for i in sentence if i.label in ("unit", "diagnosis") or (i.label == "word" and i.text.isalpha() and is_english(i.said))]
     only = any(i.said in ("only", "mostly", "mainly", "always", "never", "just") for i in sentence)
-    return verb and (len(strange) > 1 - 2 * only or lacking or any(i.label == "people" for i in sentence)) and not asks and not others
+    return verb and (len(strange) > 1 - 2 * (only or elsewhere) or lacking or any(i.label == "people" for i in sentence)) and not asks and not others
 
 
 #: What stands before "see" where somebody sees.

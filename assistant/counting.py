@@ -120,6 +120,9 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "target", ""
     if said_at(items, k + 1) == "of" and said_at(items, k + 2) == "them" and not any(i.label in ("count", "image", "request") for i in items[:k]) and any(i.label == "rash" and i.said in _ONE_OR_MORE and i.said.endswith("s") for i in items[:k]):
         return "number_of_lesions", "multiple"  # "seborrhoeic keratoses on the back, several of them"
+    plural = any(i.label == "rash" and i.said in _ONE_OR_MORE and i.said.endswith("s") for i in items[:k])
+    if items[k].said in ("several", "many", "lots", "multiple") and plural and said_at(items, k - 1) == "," and label_at(items, k + 1) in ("", "conj", "social") and not any(i.label in ("count", "image", "request") for i in items):
+        return "number_of_lesions", "multiple"  # "warts on the fingers, several"
     if said_at(items, k + 1) == "of" and said_at(items, k + 2) in ("them", "these", "those", "which") and any(i.label == "count" for i in items[:k]):
         return "count", "part"
     at = _noun(items, k)
