@@ -109,6 +109,8 @@ def set_background_aside(items: list[Item]) -> None:
             _drop_if_told_elsewhere(items, k, _end(items, k))
         elif item.label == "rash" and (_names_a_group(items, k) or _names_a_topic(items, k)):
             item.drop()
+        elif item.label == "area" and k + 1 < len(items) and items[k + 1].label in ("slot_noun", "generic_rash") and _place_comes(items, k + 2):
+            item.drop()  # "a chapter on facial dermatoses and need rosacea on the cheeks"
     for before, after in _sentences(items):
         if _is_told(items[before]) and _is_asked(items[after]):
             _drop_what_is_said_anew(items[before], items[after])
@@ -118,6 +120,12 @@ def set_background_aside(items: list[Item]) -> None:
             _drop_what_is_said_anew(items[before], items[after])  # "the students loved the acne images last year. Could we have …"
         elif _is_approved(items[before]):
             _drop_what_is_said_anew(items[before], items[after])  # "the wrist ones are fine. the finger ones should be milder"
+
+
+def _place_comes(items: list[Item], start: int) -> bool:
+    """Whether something is asked for from ``start`` on that has a condition and a site of its own."""
+    asked = next((j for j in range(start, len(items)) if items[j].label == "request"), None)
+    return asked is not None and {"rash", "area"} <= {i.label for i in items[asked:]}
 
 
 def _drop_what_others_asked_for(items: list[Item], k: int) -> None:

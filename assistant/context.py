@@ -36,7 +36,7 @@ def allergies(items: list[Item]) -> None:
             items[k + 1].drop()
             items[what].drop()
         elif item.label == "rash" and item.said.endswith("dermatitis") and item.id == "eczema":
-            cause = next((j for j in range(k + 1, min(k + 4, len(items))) if items[j].said in ("from", "to", "due to", "caused by")), None)
+            cause = next((j for j in range(k + 1, min(k + 6, len(items))) if items[j].said in ("from", "due to", "caused by")), None)
             if cause is not None and said_at(items, next_index(items, cause, ("adverb", "descriptor"))) in words("touches"):
                 item.become("rash", "contact dermatitis")  # "eyelid dermatitis from makeup"
 

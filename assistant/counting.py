@@ -61,7 +61,7 @@ def _on_one_site(items: list[Item], at: int) -> bool:
     plural = items[at].said in _ONE_OR_MORE and items[at].said not in (*_ONE, "melanomas")
     site = next_index(items, at + 2, ("adverb", "side", "tone", "tone_with_skin", "skin", "descriptor", "word"))
     one = said_at(items, at + 1) in ("on", "in") and said_at(items, at + 2) in ("a", "an", "one", "his", "her")
-    return plural and one and label_at(items, site) == "area" and not items[site].said.endswith("s") and not any(i.label == "image" for i in items)
+    return plural and one and label_at(items, site) == "area" and not items[site].said.endswith("s") and not any(i.label == "image" and i.id != "one" for i in items)
 
 
 def _names_rash(items: list[Item], k: int) -> bool:

@@ -209,6 +209,8 @@ def _asks_for_something_else(s: Sentence) -> bool:
     """ "draw three cars": a number and a verb, but nothing of skin."""
     if any(i.said.split()[0] in ("add", "adding") for i in s.of("add")) and s.of("word") and not (s.named or s.unknown or s.targets or s.labels & {"count", "image", "people", "compare", "generic_rash", "modify"}):
         return True  # "add a ruler and some hair"
+    if s.asks and any(i.said in words("of_skin") for i in s.items) and any(i.id == "noun" for i in s.of("count")):
+        return False  # "I need pictures for a talk on tropical dermatology"
     skin = s.named or s.unknown or s.targets
     if not skin and len(s.of("word")) > 1 and s.labels & _TELLING == {"count"}:
         return True  # "book me a table for two"

@@ -94,6 +94,8 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
             out.append(what)
         elif item.label == "adverb" and item.said.startswith(("from ", "under ")) and item.said.endswith(" watch"):
             out.append(f"watch {items[k + 1].text}" if label_at(items, k + 1) == "word" else "watch")  # "from a watch strap, on the wrist"
+        elif item.label == "adverb" and item.said.startswith("near the "):
+            out.append(item.text)  # "on the forehead, near the eye"
         elif item.said in ("close up", "closeup", "macro") and said_at(items, k + 1) != "of" and named:
             out.append(item.text)  # "a wart on a finger, close up": how near, no request says
         elif item.said == "body" and said_at(items, k - 1) in ("and", "&") and label_at(items, k - 2) == "area":

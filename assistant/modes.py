@@ -36,7 +36,8 @@ def mode(s: Sentence) -> str:
     if rash and rest and any(i.said in words("next_one") for i in s.items):
         return "new"  # "ok next topic, impetigo on the chin, olive skin"
     if s.has("modify", "now") or label_at(s.items, 0) == "conj":
-        return "new" if s.asks else "modify"
+        in_full = any(p.rash and p.area and p.tone for p in s.patches)  # "now melanoma on the heel of someone with very fair skin"
+        return "new" if s.asks or in_full else "modify"
     if any(p.excluded.get("rash") for p in s.patches):
         return "modify"
     return "new" if rest or s.asks or s.labels & {"image", "count"} else "modify"
