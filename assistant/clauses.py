@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
-from assistant.items import Item, label_at, prev_index, said_at, sentence_end
+from assistant.items import Item, label_at, next_index, prev_index, said_at, sentence_end
 from assistant.schema import Patch
 from assistant.vocabulary import SLOTS, vocabulary
 
@@ -137,6 +137,10 @@ def _starts_clause(clause: Clause, slot: str, item: Item, items: list[Item], k: 
     """A slot said again after other slots closed it starts the next patch."""
     if slot == "area" and "rash" in clause.slots and label_at(items, k + 1) == "rash" and label_at(items, k - 1) == "conj" and items[k - 1].said != "or":
         return True  # "tinea pedis and plantar psoriasis"
+    if slot == "count" and {"rash", "area"} <= clause.slots.keys() and label_at(items, k - 1) == "conj" and items[k - 1].id != "stop":
+        noun = next_index(items, k, ("adverb", *_ADJECTIVAL))
+        if label_at(items, noun) == "rash" and item.id != "noun" and any(i.label == "area" for i in items[noun:]):
+            return True  # "eczema on the elbow and three of eczema on the knee"
     if slot not in clause.slots:
         return False
     if slot == "count":
@@ -192,6 +196,10 @@ def _without_bare(parts: list[Clause]) -> list[Clause]:
     ]  # fmt: skip
     for here, after in pairwise(parts):
         values = {slot for slot in here.slots if slot != "count"}
+        alone = set(after.slots) == {"rash", "count"} and said(after, "rash") == said(here, "rash") and "count" not in here.slots and len(here.slots) > 1
+        if alone and not after.copied and not after.each and after.slots["count"][0].id != "part":
+            here.slots["count"] = after.slots["count"]  # "tinea barbae in a black man. Let's go for tinea, 3 images"
+            bare.append(after)
         if "count" in here.slots and "count" not in after.slots and "rash" in values and here.rank("rash") < here.rank("count") and not after.copied and all(said(here, slot) == said(after, slot) for slot in values):
             after.slots["count"] = here.slots["count"]  # "for my slide on interdigital tinea I'd like two pictures of tinea pedis between the toes"
             bare.append(here)
@@ -325,6 +333,8 @@ def _share_count(parts: list[Clause]) -> None:
     counted = [c for c in parts if "count" in c.slots]
     if len(parts) < 2 or len(counted) != 1 or counted[0].slots["count"][0].number is None:
         return
+    if counted[0] is not parts[0] and counted[0].order[:1] == ["count"] and "rash" in counted[0].order:
+        return  # "eczema on the elbow and three of eczema on the knee"
     total = counted[0].slots["count"][0]
     each = any(c.each for c in parts)
     sizes = [1] * len(parts)

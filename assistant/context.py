@@ -418,7 +418,9 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
             items[j].drop()  # "all the usual places: elbows, knees, scalp"
             item.drop()
             return
-        if usual and (sites := _usual_sites(items)):
+        usual = usual or any(i.said in ("usual", "typical", "classic", "common") for i in items[j : j + 6])
+        few = any(i.label == "count" and i.id != "noun" and (i.number or 99) <= 20 for i in items) and not any(i.label == "each" and i.id == "each" for i in items)
+        if (usual or few) and (sites := _usual_sites(items)):
             items[j].become(slot, "|".join(sites))
             item.drop()
             return

@@ -50,6 +50,10 @@ def classify(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if item.label == "image":
             _image_noun(items, k)
+    if any(i.label == "number_of_lesions" for i in items):
+        for item in items:
+            if item.label == "worse" and item.said.startswith(("fewer", "less")) and item.said.split()[-1] in words("of_lesions"):
+                item.drop()  # "fewer lesions, just one wart per picture"
     counts = [i for i in items if i.label == "count"]
     if any(i.label == "compare" for i in items) and sum(i.label == "rash" and not i.negated for i in items) > 1 and all(i.id == "noun" and i.number != 1 for i in counts):
         for item in counts:
@@ -157,6 +161,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "number_of_lesions", "single" if items[k].number == 1 else "multiple"  # "only one wart per picture"
     if noun == "lesion" or (noun in _RASHES and _in_one_image(items, k)):
         return "number_of_lesions", "single" if items[k].number == 1 else "multiple"
+    if noun == "rash" and said_at(items, k - 1) == "with" and vocabulary().read("area", said_at(items, k - 2)) and not items[k - 2].said.endswith("s") and items[at].said in _ONE_OR_MORE and not any(i.label in ("image", "count") for i in items[:k]):
+        return "number_of_lesions", "single" if items[k].number == 1 else "multiple"  # "foot with several warts"
     if noun == "rash" and _on_one_site(items, at):
         return "number_of_lesions", "multiple"
     if items[k].said == "some" and not noun and label_at(items, k + 1) == "word" and not any(i.label in ("rash", "image") for i in items[k:]):

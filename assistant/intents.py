@@ -77,7 +77,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     if (asked := _only_asked(s)) is not None:
         return asked
     if _is_about_images(s):
-        return ("off_topic", None) if _asks_for_something_else(s) else ("request", _asked_before(s))
+        return ("off_topic", None) if _asks_for_something_else(s) else ("request", _asked_before(s) or _how_it_looks(s))
     if "help" in s.labels and not (s.asks and len(s.of("word")) > 1):
         return "help", None
     if person_words(s):
@@ -470,6 +470,12 @@ def _asked_before(s: Sentence) -> str | None:
     """The topic of a question that a request follows."""
     at = next((k for k, i in enumerate(s.items) if i.label == "question" and i.said.split()[0] in words("asking")), None)
     return _topic([s.items[at]]) if at is not None and _then_asked_for(s, at) else None
+
+
+def _how_it_looks(s: Sentence) -> str | None:
+    """ "how does psoriasis look on black skin compared with white skin?": shown, and told in words as well."""
+    looks = any(i.said.split()[0] in ("look", "looks", "appear", "appears") for i in s.items if i.label in ("word", "adverb", "question"))
+    return "appearance" if looks and "rash" in s.labels and _opening(s).split(" ")[0] in ("how", "what") and not s.asks else None
 
 
 def _why_so(s: Sentence) -> bool:

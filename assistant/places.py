@@ -104,6 +104,9 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
         if item.said == "periungual" and others:
             item.drop()  # "periungual warts on the thumb"
             continue
+        if one_rash and item.label == "area" and said_at(items, k + 1) == "with" and any(item.id in wholes_of.get(o, ()) for o in others):
+            item.drop()  # "foot with several warts on the toes"
+            continue
         if one_rash and item.label == "area" and label_at(items, k + 1) == "rash" and others and all(item.id in wholes_of.get(o, ()) for o in others):
             item.drop()  # "hand eczema, both the palm and the back of the hand"
             continue
