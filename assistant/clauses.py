@@ -137,7 +137,7 @@ def _starts_clause(clause: Clause, slot: str, item: Item, items: list[Item], k: 
     """A slot said again after other slots closed it starts the next patch."""
     if slot == "area" and "rash" in clause.slots and label_at(items, k + 1) == "rash" and label_at(items, k - 1) == "conj" and items[k - 1].said != "or":
         return True  # "tinea pedis and plantar psoriasis"
-    if slot == "count" and {"rash", "area"} <= clause.slots.keys() and label_at(items, k - 1) == "conj" and items[k - 1].id != "stop":
+    if slot in ("count", *_ADJECTIVAL) and {"rash", "area"} <= clause.slots.keys() and label_at(items, k - 1) == "conj" and items[k - 1].id != "stop":
         noun = next_index(items, k, ("adverb", *_ADJECTIVAL))
         if label_at(items, noun) == "rash" and item.id != "noun" and any(i.label == "area" for i in items[noun:]):
             return True  # "eczema on the elbow and three of eczema on the knee"
@@ -171,9 +171,9 @@ def patches(items: list[Item]) -> tuple[Patch, ...]:
     """The patches of a sentence; shared values are handed to every clause they belong to."""
     parts = _without_bare(clauses(items))
     _parts_of_a_whole(parts)
-    _said_of_both(parts, items)
     _merge_lone_counts(parts)
     _drop_total(parts)
+    _said_of_both(parts, items)
     _said_last(parts, items)
     _share(parts)
     _share_place(parts, items)

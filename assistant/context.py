@@ -28,17 +28,19 @@ def repeated(items: list[Item]) -> None:
 
 
 def allergies(items: list[Item]) -> None:
-    """ "allergic reaction to nickel": of something that touches the skin it is a contact dermatitis."""
+    """ "allergic reaction to nickel", "eyelid dermatitis from makeup": of something that touches the skin it is a contact
+    dermatitis."""
     for k, item in enumerate(items):
-        what = next_index(items, k + 1, ("adverb", "descriptor"))
-        if item.label == "outside_rash" and item.said.startswith("allerg") and said_at(items, k + 1) in ("to", "from", "against") and said_at(items, what) in words("touches"):
+        allergy = item.label == "outside_rash" and item.said.startswith("allerg")
+        if not allergy and not (item.label == "rash" and item.id == "eczema" and item.said.endswith("dermatitis")):
+            continue
+        cause = next((j for j in range(k + 1, min(k + 6, len(items))) if items[j].said in words("comes_from") and (allergy or items[j].said != "to")), None)
+        what = next_index(items, cause, ("adverb", "descriptor")) if cause is not None else None
+        if said_at(items, what) in words("touches"):
             item.become("rash", "contact dermatitis")
-            items[k + 1].drop()
-            items[what].drop()
-        elif item.label == "rash" and item.said.endswith("dermatitis") and item.id == "eczema":
-            cause = next((j for j in range(k + 1, min(k + 6, len(items))) if items[j].said in ("from", "due to", "caused by")), None)
-            if cause is not None and said_at(items, next_index(items, cause, ("adverb", "descriptor"))) in words("touches"):
-                item.become("rash", "contact dermatitis")  # "eyelid dermatitis from makeup"
+            if allergy:
+                items[cause].drop()
+                items[what].drop()
 
 
 def copies(items: list[Item]) -> None:

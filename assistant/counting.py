@@ -143,7 +143,7 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "adverb", ""  # "the two", "those three images": drawn before
     if noun == "image":
         return "count", ""
-    if items[k].number == 1 and items[k - 1].id == "pseudo" and label_at(items, k - 1) == "negate" and label_at(items, k + 1) in ("", "conj"):
+    if items[k].number == 1 and items[k - 1].id == "pseudo" and label_at(items, k - 1) == "negate" and "never" not in items[k - 1].said and label_at(items, k + 1) in ("", "conj"):
         for item in items[:k]:
             if item.label == "count" and item.said in ("several", "many", "lots of", "a few", "multiple"):
                 item.drop()
