@@ -529,7 +529,8 @@ def _image_noun(items: list[Item], k: int) -> None:
         return  # "for comparison with my own drawings"
     if (before.said in words("pointing") and not between) or (before.label == "each" and not (before.id == "any" and item.id == "many")) or before.label == "target" or (before.label == "modify" and before.id in ("same", "pronoun")):
         return
-    if said_at(items, k - 1) in words("lacks") or (said_at(items, k - 1) == "of" and said_at(items, k - 2) in words("lacks")):
+    j = prev_index(items, k, ("adverb", "tone", "tone_with_skin", "tone_people", "skin", "descriptor", "rash", "area", "darker"))
+    if said_at(items, k - 1) in words("lacks") or (said_at(items, j) in words("lacks") and said_at(items, j) != "without"):
         item.drop()  # "as a medical writer I often lack pictures"
         return
     if before.label == "times":
