@@ -152,11 +152,8 @@ def _starts_clause(clause: Clause, slot: str, item: Item, items: list[Item], k: 
         return True  # "an early melanoma and a mole"
     if clause.order[-1] == slot:
         return False
-    if slot in ("area", "tone") and item.id in {said.id for said in clause.slots[slot]} and not (slot == "area" and clause.order[-1] == "tone" and label_at(items, k + 1) == "tone"):
-        return False  # "nappy rashes: contact dermatitis on the buttocks"
-    if slot in _ADJECTIVAL and clause.order[-1] == "rash" and "rash" in clause.slots and clause.rank("rash") < len(clause.order) - 1:
-        return True
-    return True
+    again = slot in ("area", "tone") and item.id in {said.id for said in clause.slots[slot]}  # "nappy rashes: contact dermatitis on the buttocks"
+    return not again or (slot == "area" and clause.order[-1] == "tone" and label_at(items, k + 1) == "tone")
 
 
 def _has_article(items: list[Item], k: int) -> bool:

@@ -68,6 +68,11 @@ def _on_one_site(items: list[Item], at: int) -> bool:
     return plural and one and label_at(items, site) == "area" and not items[site].said.endswith("s") and not any(i.label == "image" and i.id != "one" for i in items)
 
 
+def _names_lesions(items: list[Item]) -> bool:
+    """Whether a condition that is one lesion each is said in the plural ("warts")."""
+    return any(i.label == "rash" and i.said in _ONE_OR_MORE and i.said.endswith("s") for i in items)
+
+
 def _names_rash(items: list[Item], k: int) -> bool:
     return label_at(items, next_index(items, k - 1, ("adverb", "severity", "size", "tone", "skin", "word", "descriptor"))) == "rash"
 
@@ -122,10 +127,9 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "figure", ""
     if _is_target(items, k):
         return "target", ""
-    if said_at(items, k + 1) == "of" and said_at(items, k + 2) == "them" and not any(i.label in ("count", "image", "request") for i in items[:k]) and any(i.label == "rash" and i.said in _ONE_OR_MORE and i.said.endswith("s") for i in items[:k]):
+    if said_at(items, k + 1) == "of" and said_at(items, k + 2) == "them" and not any(i.label in ("count", "image", "request") for i in items[:k]) and _names_lesions(items[:k]):
         return "number_of_lesions", "multiple"  # "seborrhoeic keratoses on the back, several of them"
-    plural = any(i.label == "rash" and i.said in _ONE_OR_MORE and i.said.endswith("s") for i in items[:k])
-    if items[k].said in ("several", "many", "lots", "multiple") and plural and said_at(items, k - 1) == "," and label_at(items, k + 1) in ("", "conj", "social") and not any(i.label in ("count", "image", "request") for i in items):
+    if items[k].said in ("several", "many", "lots", "multiple") and said_at(items, k - 1) == "," and _names_lesions(items[:k]) and label_at(items, k + 1) in ("", "conj", "social") and not any(i.label in ("count", "image", "request") for i in items):
         return "number_of_lesions", "multiple"  # "warts on the fingers, several"
     if said_at(items, k + 1) == "of" and said_at(items, k + 2) in ("them", "these", "those", "which") and any(i.label == "count" for i in items[:k]):
         return "count", "part"

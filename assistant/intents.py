@@ -49,10 +49,12 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "question", "drawn"
     if _opens_with_is(s) and s.has("modify", "pronoun") and not s.named and not s.asks and any(i.said in ("from", "due to", "caused by") for i in s.items):
         return "question", "cause"  # "is it from an allergy?"
-    if not s.named and _WHAT_IS_OFFERED.match(" ".join(i.said for i in s.items if i.label not in ("social", "conj", "interjection"))):
-        return "question", "vocabulary"
-    if not s.named and _HOW_MADE.match(" ".join(i.said for i in s.items if i.label not in ("social", "conj", "interjection"))):
-        return "question", "model"
+    if not s.named:
+        asked = " ".join(_plainly(s))
+        if _WHAT_IS_OFFERED.match(asked):
+            return "question", "vocabulary"
+        if _HOW_MADE.match(asked):
+            return "question", "model"
     if not s.named and not s.asks and any(i.label == "question" and i.id == "tuning" for i in s.items):
         return "question", "tuning"  # "can I use my own photos to fine-tune the model?"
     if (own := _of_oneself(s) or _what_comes(s) or ("identify" if _is_it_bad(s) else None)) is not None:
@@ -87,8 +89,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
 
 def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
     """ "does rosacea get worse with sun", "which one would you biopsy?": a question that no word of drawing turns into a request."""
-    opening = _opening(s).split(" ")[0]
-    said = [i.said for i in s.items if i.label not in ("conj", "social", "interjection")]
+    said = _plainly(s)
+    opening = "".join(said[:1]).split(" ")[0]
     differs = opening == "how" and any(i.said in words("differs") for i in s.items) and all(i.said.startswith("present") for i in s.of("request"))
     gets = opening in ("does", "do", "did") and s.asks and all(i.said in ("get", "gets", "have") for i in s.of("request"))
     if (s.asks and not (gets or differs)) or s.labels & {"image", "count", "add", "clear", "seed", *(() if differs else ("compare",))} or s.has("modify", "change", "same", "again"):
@@ -109,7 +111,12 @@ def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
 
 def _opening(s: Sentence) -> str:
     """What a sentence begins with, but for greetings, joins and interjections."""
-    return next((i.said for i in s.items if i.label not in ("conj", "social", "interjection")), "")
+    return "".join(_plainly(s)[:1])
+
+
+def _plainly(s: Sentence) -> list[str]:
+    """What is said, phrase by phrase, but for greetings, joins and interjections."""
+    return [i.said for i in s.items if i.label not in ("conj", "social", "interjection")]
 
 
 def _asks_whether_real(s: Sentence) -> bool:

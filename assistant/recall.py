@@ -41,6 +41,11 @@ def _within(area: str, there: str) -> bool:
     return re.search(rf"\b{re.escape(area)}\b", there) is not None
 
 
+def _names_a_value(parsed: ParsedTurn) -> bool:
+    """Whether a value of any slot is said."""
+    return any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS)
+
+
 def drawn(states: Sequence) -> list:
     """The states in which something was drawn."""
     return [state for state in states if state.requests]
@@ -65,7 +70,7 @@ def others_too(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None
         if max(parsed.targets) <= len(now) or max(parsed.targets) > len(before):
             return None
         meant = [before[n - 1] for n in parsed.targets if n > 0]
-    elif _REST.search(text) and not any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
+    elif _REST.search(text) and not _names_a_value(parsed):
         meant = [request for request in before if key(request) not in kept]
     else:
         return None
@@ -100,7 +105,7 @@ def first_changed(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | N
     shown = drawn(states)
     if len(shown) < 2 or parsed.targets or not _ORIGINAL.search(parsed.text.lower()):
         return None
-    if not any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
+    if not _names_a_value(parsed):
         return None
     return tuple(map(frame, shown[0].requests))
 
@@ -111,7 +116,7 @@ _OF_EACH = re.compile(r"^\W*(?:(?:now|ok|okay|and|please|then|give me|show me|ma
 def one_after_the_other(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
     """ "three of each" after one image on dark and then one on light skin: the two."""
     shown = drawn(states)[-2:]
-    if len(shown) < 2 or not _OF_EACH.search(parsed.text.lower()) or any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
+    if len(shown) < 2 or not _OF_EACH.search(parsed.text.lower()) or _names_a_value(parsed):
         return None
     if any(len(state.requests) != 1 for state in shown) or shown[0].requests == shown[1].requests:
         return None
@@ -139,7 +144,7 @@ def earlier_ones(states: Sequence, parsed: ParsedTurn):
 def swapped(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame, ...] | None:
     """ "swap them" shows the two in the other order; "swap the sites" puts each on the other's site."""
     text = parsed.text.lower()
-    if len(requests) < 2 or any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
+    if len(requests) < 2 or _names_a_value(parsed):
         return None
     if found := _SLOTS.search(text):
         slot = _slot_named(found[1])
@@ -167,7 +172,7 @@ def _last_drawn(states: Sequence, wanted: int) -> list[ImageRequest]:
 def together(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
     """ "now all three next to each other" after three answers of one image each; "put them side by side" after two."""
     found = _TOGETHER.search(parsed.text.lower())
-    if not found or _BOTH.search(parsed.text.lower()) or any(getattr(patch, slot) for patch in parsed.patches for slot in VALUE_SLOTS):
+    if not found or _BOTH.search(parsed.text.lower()) or _names_a_value(parsed):
         return None
     wanted = _how_many(found[1] or "two")
     seen = _last_drawn(states, wanted)
