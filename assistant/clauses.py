@@ -168,7 +168,7 @@ def patches(items: list[Item]) -> tuple[Patch, ...]:
     """The patches of a sentence; shared values are handed to every clause they belong to."""
     parts = _without_bare(clauses(items))
     _parts_of_a_whole(parts)
-    _merge_lone_counts(parts)
+    _merge_lone_counts(parts, items)
     _drop_total(parts)
     _said_of_both(parts, items)
     _said_last(parts, items)
@@ -245,12 +245,15 @@ def _said_last(parts: list[Clause], items: list[Item]) -> None:
         last.order.remove(slot)
 
 
-def _merge_lone_counts(parts: list[Clause]) -> None:
+def _merge_lone_counts(parts: list[Clause], items: list[Item]) -> None:
     """"four images: two of acne, two of eczema": a total whose parts follow says nothing more."""
     k = 0
     while k < len(parts) - 1:
         here, nxt = parts[k], parts[k + 1]
-        if set(here.slots) == {"count"} and "count" in nxt.slots and nxt.slots["count"][0].id != "noun":
+        if set(here.slots) == {"count"} and here.slots["count"][0] in items and label_at(items, items.index(here.slots["count"][0]) + 1) == "add" and not any("rash" in c.slots for c in parts):
+            here.apart = True  # "three more and one on black skin"
+            k += 1
+        elif set(here.slots) == {"count"} and "count" in nxt.slots and nxt.slots["count"][0].id != "noun":
             parts.pop(k)
         elif set(here.slots) <= {"count"} and set(nxt.slots) and nxt.slots.get("count", [None])[0] is not None and nxt.slots["count"][0].id == "noun":
             nxt.slots["count"] = here.slots["count"]

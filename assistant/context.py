@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from assistant.items import FILLER, Item, id_at, label_at, next_index, prev_index, said_at
+from assistant.items import FILLER, Item, id_at, label_at, next_index, prev_index, said_at, sentence_end
 from assistant.notes import notes
 from assistant.typos import is_english
 from assistant.vocabulary import Vocabulary, vocabulary, words
@@ -100,11 +100,18 @@ def weak_values(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if _comparative(items, k):
             continue
+        if item.label == "size" and label_at(items, k + 1) == "image" and items[k + 1].said.rstrip("s") in words("of_a_picture"):
+            item.drop() if item.said in ("wee", "little") else item.become("descriptor", "picture")  # "a small picture of eczema"
+            continue
         if item.label == "size" and (_of_a_collection(items, k) or label_at(items, next_index(items, k, ("tone", "tone_people", "tone_with_skin"))) == "people"):
             item.drop()  # "a small child", "a large white man"
             continue
         if item.label in ("severity", "severity_with_rash") and said_at(items, k + 1) in words("felt") and label_at(items, k + 2) not in ("rash", "generic_rash", "lesion"):
             items[k + 1].text = f"{item.text} {items[k + 1].text}"  # "severe itching" is seen by nobody
+            item.drop()
+            continue
+        if item.label == "severity" and said_at(items, k + 1) == "pigmented" and label_at(items, k + 2) in ("skin", "people"):
+            items[k + 1].become("tone", {"mild": "medium", "moderate": "olive", "severe": "black"}[item.values[0]])  # "mildly pigmented skin"
             item.drop()
             continue
         if said_at(items, k + 1) == "free":
@@ -126,6 +133,7 @@ def weak_values(items: list[Item]) -> None:
             told = told or _beside(items, k, ("skin", "people"), ("tone", "tone_people", "tone_with_skin")) or _alone(items, k)
             ends = (label_at(items, k + 1) in ("", "conj", "number") or said_at(items, k + 1) == "one") and said_at(items, k - 1) == "on"
             told = told or (ends and any(i.label in ("skin", "tone") for i in items))  # "black skin, and the same on white"
+            told = told or (label_at(items, k + 1) == "area" and id_at(items, k + 1) not in ("nail", "lips", "scalp"))  # "white legs"
             told = told or _after_age(items, k)
             told = told or (id_at(items, k - 1) == "unsay" and label_at(items, k + 1) in ("", "conj", "modify", "social"))  # "remove the white"
             told = told or (k > 0 and all(i is item or i.label in ("modify", "social", "conj", "adverb", "request") for i in items))  # "now white"
@@ -139,6 +147,7 @@ def weak_values(items: list[Item]) -> None:
             told = told or (_alone(items, k) and any(i.label == "rash" for i in items))  # "dandruff on the scalp, heavy, dark skin"
             ones = said_at(items, k + 1) in ("one", "ones", "case", "cases", "form", "example", "examples", "presentation")  # "zits on the back, bad ones"
             told = told or ((bool(strong) or ones) and any(i.label == "rash" for i in items))
+            told = told or (bool(strong) and said_at(items, k - 1) in (",", "but", "and", "-") and label_at(items, k + 1) in ("", "conj") and any(i.is_value for i in items[:k]))
             told = told or (bool(strong) and label_at(items, k + 1) in ("", "conj") and any(i.label == "modify" and i.id in ("pronoun", "would", "change") for i in items))
             item.label = "severity" if told else "word"
 
@@ -164,7 +173,7 @@ def _after_age(items: list[Item], k: int) -> bool:
 
 def _alone(items: list[Item], k: int) -> bool:
     """Whether ``k`` stands by itself between marks or the ends of a list ("psoriasis, knee, white")."""
-    marks = [said_at(items, j) in ("", ",", ";", ".", "-", "–", "/", ":") for j in (k - 1, k + 1)]
+    marks = [said_at(items, j) in ("", ",", ";", ".", "-", "–", "/", ":", "?", "!") for j in (k - 1, k + 1)]
     return all(marks) and len(items) > 1
 
 
@@ -436,6 +445,10 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
         item.drop()
         return
     several = item.id == "various" or (slot == "area" and item.said.split()[-1] in ("random", "arbitrary") and items[j].said.endswith("s"))
+    if item.id in ("all", "various") and slot == "tone" and _explained_later(items, j):
+        items[j].drop()  # "redness looks different across skin types: hives on fair and black skin"
+        item.drop()
+        return
     if item.id in ("any", "unsay") and not several:
         items[j].become("clear", slot)
         item.drop()
@@ -445,10 +458,22 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
             items[j].become("clear", slot) if counted else items[j].become(slot, "|".join(v.names(slot)))
         elif slot == "area" and (sites := _usual_sites(items)):
             items[j].become(slot, "|".join(sites))
+        elif slot == "severity":
+            items[j].become(slot, "|".join(v.names(slot)))  # "with varying severity"
+        elif slot == "size" and any(i.label == "rash" for i in items):
+            items[j].text = f"{item.text} {items[j].text}"  # "in different sizes": of each image one size is said
+            items[j].become("descriptor")
     elif item.id in ("all", "each") and slot in ("tone", "rash", "area", "severity"):
         items[j].become(slot, "|".join(v.names(slot)))
         if item.id == "all":
             item.drop()
+
+
+def _explained_later(items: list[Item], j: int) -> bool:
+    """Whether a sentence after the one of ``j`` names the condition and its tones."""
+    stop = sentence_end(items, j)
+    later = {i.label for i in items[stop:] if not i.negated}
+    return {"rash", "tone"} <= later and not any(i.label == "rash" for i in items[:stop])
 
 
 def _usual_sites(items: list[Item]) -> list[str]:

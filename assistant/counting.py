@@ -42,6 +42,11 @@ def classify(items: list[Item]) -> None:
             item.become(*_role(items, k))
         elif item.label == "number" and item.number is not None:
             item.become(*_role(items, k))
+        elif item.said in words("so_often") and said_at(items, k + 1) in _PLACE and any(i.label == "rash" for i in items):
+            after = next_index(items, k + 1)
+            if label_at(items, after) in ("tone", "tone_with_skin", "tone_people", "area"):
+                item.become("count")  # "twice on fair and once on black skin"
+                item.number = float({"once": 1, "twice": 2, "thrice": 3}[item.said])
     _some_and_some(items)
     _larger_of_two(items)
     _so_many_each(items)

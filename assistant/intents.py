@@ -26,6 +26,8 @@ _SOCIAL = ("no", "bye", "thanks", "sorry", "praise", "greeting", "yes")
 _HOW_MADE = re.compile(r"how (?:were|are|was|is|did you|do you|have you|does it|does this) (?:[a-z]+ ){0,3}(?:made|make|generated|generate|created|create|drawn|draw|produced|produce|rendered|synthesi[sz]ed)(?: (?:the|these|those|this|them|it|such|images?|pictures?|photos?|pics))*\W*$")
 #: "list what conditions you can draw", "tell me which skin tones you have"
 _WHAT_IS_OFFERED = re.compile(r"(?:can you |could you )?(?:list|tell me|show me|name|give me|let me know) (?:what|which|all the|all|the|every|a list of|all of the) (?:[a-z]+ )?(?:conditions?|rash(?:es)?|diseases?|tones?|types?|sites?|areas?|parts?|colou?rs?|places?|diagnos[ei]s)(?: of the body| of skin)? (?:(?:that )?(?:you|u|it|this)|are|is) (?:can|could|have|know|support|offer|cover|are|were|draw|do|available|supported|possible)\b")
+#: "how would one tell this apart from rosacea?", "how can I distinguish it from tinea"
+_HOW_TOLD_APART = re.compile(r"how (?:can|could|would|should|do|does|to|might) (?:(?:you|one|i|we|they|students|somebody|someone|a doctor|a gp|a student) )?(?:best )?(?:tell|distinguish|differentiate|separate|discriminate|discern)\b")
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
 
 
@@ -47,6 +49,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "reset", None
     if _which_it_was(s):
         return "question", "drawn"
+    if _opening(s) in ("does", "do", "can") and _of_scars(s):
+        return "question", "appearance"  # "does it leave scars?": of the condition
     if _opens_with_is(s) and s.has("modify", "pronoun") and not s.named and not s.asks and any(i.said in ("from", "due to", "caused by") for i in s.items):
         return "question", "cause"  # "is it from an allergy?"
     if not s.named:
@@ -105,6 +109,8 @@ def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
         return "question", "appearance"
     if opening in ("is", "are", "do") and subject and (gets or s.has("worse", "1", "-1")) and s.labels & {"worse", "size", "request"}:
         return "question", "appearance"
+    if opening == "which" and s.items[-1].said == "?" and not s.valued and not s.asks:
+        return "question", "site" if any(i.label == "slot_noun" and i.id == "area" for i in s.items) else "appearance"  # "which of these would be the most typical site?"
     changes = opening == "what" and len(said) > 1 and said[1] in words("differs")
     return ("question", "difference" if s.has("modify", "pronoun") else "appearance") if changes else None
 
@@ -342,8 +348,12 @@ def diagnosis(s: Sentence) -> str | None:
 
 def _what_comes(s: Sentence) -> str | None:
     """ "is it going to scar?", "will it leave a mark?": how it ends, of a word that is no condition to draw."""
+    return "identify" if _opening(s) in ("is", "will", "could") and _of_scars(s) else None
+
+
+def _of_scars(s: Sentence) -> bool:
     strange = any(i.label.startswith("outside_") and i.said.startswith(("scar", "mark")) for i in s.items)
-    return "identify" if _opening(s) in ("is", "will", "does", "can", "could") and s.has("modify", "pronoun") and strange and not (s.named or s.asks) else None
+    return strange and s.has("modify", "pronoun") and not (s.named or s.asks)
 
 
 def _of_oneself(s: Sentence) -> str | None:
@@ -395,6 +405,8 @@ def question(s: Sentence) -> str | None:
     """The topic asked about; None when it is no question or is best answered by images ("show me what … looks like")."""
     if _why_so(s):
         return "choice"
+    if _HOW_TOLD_APART.match(" ".join(_plainly(s))):
+        return "difference"
     if _opening(s).startswith("why") and not s.named and s.labels & {"skin", "scale", "slot_noun"} and any(i.said in words("wanted") for i in s.items):
         return "vocabulary"  # "why do you need the skin tone?"
     if _opening(s) == "why" and any(i.said in words("felt") for i in s.items):
@@ -431,7 +443,7 @@ def question(s: Sentence) -> str | None:
     if cues[0].said.startswith("why") and s.has("modify", "pronoun"):
         return _topic(cues)  # "why does it stand out more there?"
     changes = {"darker", "worse", "add", "size", "severity", "times", *(["modify"] if s.named or "count" in s.labels else [])}
-    actor = said_at(s.items, at + 1) in ("you", "we", "i") or id_at(s.items, at + 1) == "pronoun"
+    actor = said_at(s.items, at + 1) in ("you", "we", "i") or id_at(s.items, at + 1) == "pronoun" or any(i.label == "target" for i in s.items[at + 1 : at + 4])
     if cues[0].said in ("can", "could", "will", "would") and actor and s.labels & changes:
         return None  # "can you make it more severe?"
     able = cues[0].said in ("can", "could", "will", "would", "are", "do", "is") and _topic(cues) == "appearance"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from assistant.items import Item, label_at, said_at
+from assistant.items import Item, id_at, label_at, said_at
 from assistant.typos import is_english
 from assistant.vocabulary import words
 
@@ -98,6 +98,8 @@ def ignored(items: list[Item]) -> tuple[str, ...]:
             out.append(item.text)  # "on the forehead, near the eye"
         elif item.said in ("close up", "closeup", "macro") and said_at(items, k + 1) != "of" and named:
             out.append(item.text)  # "a wart on a finger, close up": how near, no request says
+        elif named and not placed and ((item.said == "everywhere" and k and items[k - 1].label in ("rash", "lesion", "severity")) or (item.said == "over" and id_at(items, k - 1) == "all" and label_at(items, k + 1) in ("", "conj"))):
+            out.append("all over" if item.said == "over" else item.text)  # "hives everywhere, severe"
         elif item.said == "body" and said_at(items, k - 1) in ("and", "&") and label_at(items, k - 2) == "area":
             out.append(item.text)  # "all over the face and body"
         elif item.label == "figure" and said_at(items, k + 1).endswith(tuple(words("age"))):

@@ -48,7 +48,7 @@ def not_places(items: list[Item]) -> None:
             item.drop()  # "an arm's length", "put my back into it"
         elif item.said == "back" and before == "the" and said_at(items, k - 2) in ("at", "in", "from") and any(i.said in words("in_room") for i in items[max(0, k - 6) : k]):
             item.drop()  # "the students at the back want it bigger"
-        elif item.id == "beard" and any(i.label == "people" for i in items[:k]) and any(i.said in ("with", "has", "wearing") for i in items[max(0, k - 3) : k]):
+        elif item.id == "beard" and label_at(items, k + 1) != "rash" and any(i.label == "people" for i in items[:k]) and any(i.said in ("with", "has", "wearing") for i in items[max(0, k - 3) : k]):
             item.drop()  # "on the face of a man with a beard"
         elif after in ("pain", "ache", "aches", "problems", "injury"):
             item.drop()  # "I have back pain from sitting here"
@@ -135,6 +135,8 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
         if item.said.startswith(("web", "interdigital", "finger web")) and other.id in ("toes", "foot", "between the toes") and not plain:
             item.id = "between the toes"
             other.drop()
+        elif item.said.startswith("web") and other.id in ("fingers", "hand") and not plain:
+            other.drop()  # "web spaces fingers"
         elif "of" in joins[:1] and (merged := v.read("area", f"{item.said} of the {other.said}")):
             item.id = merged
             other.drop()

@@ -92,6 +92,9 @@ def _steps_of(items: list[Item], k: int) -> tuple[list[tuple[str, int]], int]:
     if item.text in (*_BARE, "I") and joined and (bracketed or any(i.label == "scale" for i in items[:k])):
         steps, end = _numerals(items, k, 6)  # "for Fitzpatrick I-II and 2 for V-VI"
         return ([("fitzpatrick", s) for s in steps], end) if len(steps) > 1 else ([], k)
+    counted = said_at(items, k - 1) in ("on", "in", "for") and (label_at(items, k - 2) in ("number", "quantity") or said_at(items, k - 2) in words("so_often"))
+    if item.text in (*_BARE, "I") and counted and any(i.label == "scale" for i in items[:k]) and numeral(item) is not None:
+        return [("fitzpatrick", ROMAN[item.said])], k + 1  # "two on type IV, two on V"
     if item.label != "scale" and not (item.label == "skin" and "skin" in item.said) and not _is_numbered_tone(items, k):
         return [], k
     scale = "monk" if item.id == "monk" else "fitzpatrick"
