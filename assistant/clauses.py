@@ -14,6 +14,8 @@ from assistant.schema import Patch
 from assistant.vocabulary import SLOTS, vocabulary
 
 _ADJECTIVAL = ("severity", "size", "number")
+#: Words for skin that leave out more than the tone they name: "nothing on white skin", "no dark skin".
+_LOOSELY = {"white": ("very fair", "fair"), "pale": ("very fair", "fair"), "caucasian": ("very fair", "fair"), "light": ("very fair", "fair"), "dark": ("brown", "black")}
 
 
 @dataclass
@@ -66,7 +68,7 @@ def clauses(items: list[Item]) -> list[Clause]:
         elif slot == "clear":
             current.cleared.add(item.id)
         elif item.is_value and item.negated:
-            current.excluded.setdefault(slot, []).extend(item.values)
+            current.excluded.setdefault(slot, []).extend(item.values if item.said not in _LOOSELY or not any(i.label == "rash" for i in items) else _LOOSELY[item.said])
         elif item.is_value or slot == "count":
             if item.hint and explicit_tone_near(items, k):
                 continue

@@ -106,6 +106,11 @@ def weak_values(items: list[Item]) -> None:
         if item.label == "size" and (_of_a_collection(items, k) or label_at(items, next_index(items, k, ("tone", "tone_people", "tone_with_skin"))) == "people"):
             item.drop()  # "a small child", "a large white man"
             continue
+        if item.label in ("severity", "severity_with_rash") and item.id == "severe" and said_at(items, k - 1) == "too" and label_at(items, k - 2) == "negate" and any(i.label == "rash" for i in items):
+            items[k - 1].drop()  # "acne on the chest, nothing too dramatic"
+            items[k - 2].drop()
+            item.become("severity", "mild")
+            continue
         if item.label in ("severity", "severity_with_rash") and said_at(items, k + 1) in words("felt") and label_at(items, k + 2) not in ("rash", "generic_rash", "lesion"):
             items[k + 1].text = f"{item.text} {items[k + 1].text}"  # "severe itching" is seen by nobody
             item.drop()
@@ -147,6 +152,7 @@ def weak_values(items: list[Item]) -> None:
             told = told or (_alone(items, k) and any(i.label == "rash" for i in items))  # "dandruff on the scalp, heavy, dark skin"
             ones = said_at(items, k + 1) in ("one", "ones", "case", "cases", "form", "example", "examples", "presentation")  # "zits on the back, bad ones"
             told = told or ((bool(strong) or ones) and any(i.label == "rash" for i in items))
+            told = told or (ones and not any(i.label in ("word", "question") and i.text.isalpha() for i in items))  # "now worst case"
             told = told or (bool(strong) and said_at(items, k - 1) in (",", "but", "and", "-") and label_at(items, k + 1) in ("", "conj") and any(i.is_value for i in items[:k]))
             told = told or (bool(strong) and label_at(items, k + 1) in ("", "conj") and any(i.label == "modify" and i.id in ("pronoun", "would", "change") for i in items))
             item.label = "severity" if told else "word"
@@ -218,6 +224,9 @@ def _beside(items: list[Item], k: int, nouns: tuple[str, ...], values: tuple[str
         while 0 <= j < len(items) and abs(j - k) < 6:
             if items[j].label in nouns:
                 return True
+            if step == 1 and "severity" in values and (items[j].said in words("occurrence") or (items[j].said == "of" and said_at(items, j - 1) in words("occurrence"))):
+                j += step
+                continue  # "a nasty looking case of tinea", "a bad outbreak of chickenpox"
             adjective = step == 1 and items[j].label in ("word", "area", "tone", "tone_with_skin", "severity_with_rash") and label_at(items, next_index(items, j, ("descriptor",))) in nouns  # "slight benign naevi", "nasty hand eczema"
             if step == -1 and items[j].said in ("in", "on", "of", "at", "with"):
                 break  # "hand eczema in a heavy smoker"

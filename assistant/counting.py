@@ -362,6 +362,10 @@ def _ordinal(items: list[Item], k: int) -> None:
         item.become("count")  # "and a second one on the buttock"
         item.number = 1.0
         return
+    if before == "a" and n > 1 and said in _PLACE and any(i.label == "count" for i in items[:k]):
+        item.become("count")  # "two on medium skin and a third on black"
+        item.number = 1.0
+        return
     alone = after == "" or said in ("?", ".", "!")
     if said == "of" and said_at(items, k + 2) in ("those", "these", "them", "the images", "the pictures", "those images", "these images"):
         items[k + 2].drop()  # "the first of those but more severe"

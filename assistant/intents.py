@@ -37,6 +37,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "empty", None
     if _asks_whether_real(s):
         return ("question", "model") if any("train" in i.said for i in s.items) else ("help", None)
+    if _asks_for_a_remedy(s):
+        return "diagnosis", "treatment"
     if any(i.label == "help" and "trained on" in i.said for i in s.items) and not s.named:
         return "question", "model"  # "what data were you trained on?"
     if not s.named and len(several := _about_images(s)) > 1:
@@ -80,6 +82,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return simple, None
     if not ("rash" in s.labels and (s.asks or s.labels & {"count", "area", "tone"})) and not (s.named and "count" in s.labels) and any(i.label == "help" and ("train" in i.said or i.said.endswith(("real", "genuine", "patients", "people"))) for i in s.items):
         return "help", None  # "how many images in your training set are on black skin?"
+    if _opening(s).startswith("how do i") and s.has("help") and not s.named and s.items[-1].said == "?":
+        return "help", None  # "how do I ask for a different skin tone?"
     if (asked := _only_asked(s)) is not None:
         return asked
     if _is_about_images(s):
@@ -101,6 +105,9 @@ def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
         return None
     if opening == "which" and any(i.said in words("judged") for i in s.items):
         return "diagnosis", "identify"
+    conditions = any(i.label == "generic_rash" or (i.label == "slot_noun" and i.id == "rash") for i in s.items[1:5])
+    if opening in ("which", "what") and conditions and "area" in s.labels and "rash" not in s.labels and s.items[-1].said == "?":
+        return "question", "site"  # "which of your conditions can appear on the scalp?"
     about = bool(s.labels & {"rash", "generic_rash", "lesion"}) or any(i.said in words("sign") for i in s.items) or s.has("modify", "pronoun")
     if not about or " ".join(said[:2]).startswith(("how about", "what about", "what if")):
         return None
@@ -111,6 +118,8 @@ def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
         return "question", "appearance"
     if opening == "which" and s.items[-1].said == "?" and not s.valued and not s.asks:
         return "question", "site" if any(i.label == "slot_noun" and i.id == "area" for i in s.items) else "appearance"  # "which of these would be the most typical site?"
+    if opening in words("asking") and s.items[-1].said == "?" and not s.valued and not s.asks:
+        return "question", "appearance"  # "what makes it hard to spot there?"
     changes = opening == "what" and len(said) > 1 and said[1] in words("differs")
     return ("question", "difference" if s.has("modify", "pronoun") else "appearance") if changes else None
 
@@ -349,6 +358,13 @@ def diagnosis(s: Sentence) -> str | None:
 def _what_comes(s: Sentence) -> str | None:
     """ "is it going to scar?", "will it leave a mark?": how it ends, of a word that is no condition to draw."""
     return "identify" if _opening(s) in ("is", "will", "could") and _of_scars(s) else None
+
+
+def _asks_for_a_remedy(s: Sentence) -> bool:
+    """ "do any of the creams you get over the counter clear ringworm?"."""
+    opens = _opening(s).split(" ")[0] in {*words("asking"), *words("auxiliary"), "should", "would", "could"}
+    told = any(i.said in words("remedies") for i in s.items) and not s.labels & {"image", "count", "area", "tone"}
+    return opens and told and all(i.said in ("get", "use", "need", "have", "give", "make", "want") for i in s.of("request"))
 
 
 def _of_scars(s: Sentence) -> bool:

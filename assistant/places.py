@@ -137,6 +137,8 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
             other.drop()
         elif item.said.startswith("web") and other.id in ("fingers", "hand") and not plain:
             other.drop()  # "web spaces fingers"
+        elif item.said in v.loose and joins == ["("]:
+            item.drop()  # "flexural (popliteal fossa)"
         elif "of" in joins[:1] and (merged := v.read("area", f"{item.said} of the {other.said}")):
             item.id = merged
             other.drop()

@@ -350,7 +350,7 @@ def other_tones(requests: Sequence[ImageRequest], patches: Sequence[Patch], pars
 _BOTH = re.compile(r"\bboth (?:of )?(?:the |these |those )?(?:skin )?(tones|skins|colours|colors|complexions|types|sites|areas|places|locations|conditions|rashes)\b")
 
 
-_BOTH_ALONE = re.compile(r"^\W*(?:now |and |ok |so |then |please |do |show |draw |make |try |me |let's |can you |could you )*both (?:on|at|in|of them on|with) ")
+_BOTH_ALONE = re.compile(r"^\W*(?:now |and |ok |so |then |please |do |show |draw |make |try |me |let's |can you |could you )*both (?:of them )?(?:again |once more |too |as well )?(?:on|at|in|with) ")
 
 
 def _last_two_rashes(states: Sequence, patches: Sequence[Patch]) -> tuple[Patch, ...] | None:
@@ -364,8 +364,11 @@ def _last_two_rashes(states: Sequence, patches: Sequence[Patch]) -> tuple[Patch,
     for slot in ("rash", "area"):  # "now both on olive skin" after one of two was picked
         if len(before[slot]) == 2 and set(now[slot]) < set(before[slot]) and not any(getattr(patch, slot) for patch in patches):
             return tuple(patch.model_copy(update={slot: tuple(before[slot])}) for patch in patches)
-    if len(now["rash"]) != 1 or len(before["rash"]) != 1 or now["rash"] == before["rash"]:
+    if len(now["rash"]) != 1 or len(before["rash"]) != 1:
         return None
+    if now["rash"] == before["rash"]:  # "both again on fair skin" after the sole and then the nail
+        areas = (*before["area"], *now["area"])
+        return tuple(patch.model_copy(update={"area": areas}) for patch in patches) if len(set(areas)) == 2 and not any(patch.area for patch in patches) else None
     return tuple(patch.model_copy(update={"rash": (*before["rash"], *now["rash"])}) for patch in patches)
 
 
