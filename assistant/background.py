@@ -109,10 +109,10 @@ def set_background_aside(items: list[Item]) -> None:
             _drop_if_told_elsewhere(items, k, _end(items, k))
         elif item.label == "rash" and (_names_a_group(items, k) or _names_a_topic(items, k)):
             item.drop()
-        elif item.label == "area" and k + 1 < len(items) and items[k + 1].label in ("slot_noun", "generic_rash") and _place_comes(items, k + 2):
+        elif item.label == "area" and _heads_conditions(items, k):
             item.drop()  # "a chapter on facial dermatoses and need rosacea on the cheeks"
     for before, after in _sentences(items):
-        if _is_told(items[before]) and _is_asked(items[after]):
+        if (_is_told(items[before]) or _leads_to(items, before, after)) and _is_asked(items[after]):
             _drop_what_is_said_anew(items[before], items[after])
         elif any(i.said in words("elsewhere") for i in items[after]) and _is_told(items[after]) and {"rash", "request"} <= {i.label for i in items[before]}:
             _drop_what_is_said_anew(items[after], items[before])  # "shingles on the buttocks? everything online shows the chest"
@@ -120,6 +120,14 @@ def set_background_aside(items: list[Item]) -> None:
             _drop_what_is_said_anew(items[before], items[after])  # "the students loved the acne images last year. Could we have …"
         elif _is_approved(items[before]):
             _drop_what_is_said_anew(items[before], items[after])  # "the wrist ones are fine. the finger ones should be milder"
+
+
+def _heads_conditions(items: list[Item], k: int) -> bool:
+    """ "nappy-area and flexural rashes", before a condition with a site of its own."""
+    j = k + 1
+    while j < len(items) and (items[j].label == "area" or items[j].said in ("and", "or", ",", "/")):
+        j += 1
+    return j < len(items) and items[j].label in ("slot_noun", "generic_rash") and _place_comes(items, j + 1)
 
 
 def _place_comes(items: list[Item], start: int) -> bool:
@@ -207,9 +215,9 @@ def _sentences(items: list[Item]) -> list[tuple[slice, slice]]:
 def _asks_next(items: list[Item], k: int) -> bool:
     """Whether a request begins after the comma at ``k`` (", please make …")."""
     j = k + 1
-    while j < len(items) and items[j].said in ("please", "pls", "kindly", "can", "could", "you", "and", "then"):
+    while j < len(items) and items[j].said in ("please", "pls", "kindly", "can", "could", "you", "and", "then", "but", "i", "we", "do", "still", "now", "also", "just"):
         j += 1
-    return j < len(items) and items[j].label == "request"
+    return j < len(items) and (items[j].label == "request" or (items[j].said in ("need", "want") and items[j - 1].said in ("i", "we", "do", "still")))
 
 
 def _is_told(sentence: list[Item]) -> bool:
@@ -219,7 +227,7 @@ def _is_told(sentence: list[Item]) -> bool:
     if any(i.said in words("when_before") for i in sentence) and not any(i.label == "request" and i.said not in ("made", "gave") for i in sentence):
         return True  # "yesterday you made eight of eczema on the foot"
     elsewhere = any(i.said in words("elsewhere") for i in sentence)  # "most of our textbook pictures show white skin"
-    asks = any(i.label == "request" and not (i.said in ("see", "show", "shows", "have", "use") and k and (sentence[k - 1].label in _SUBJECTS or (elsewhere and sentence[k - 1].id == "noun") or sentence[k - 1].said in ("only", "mostly", "mainly", "just", "always", "usually"))) for k, i in enumerate(sentence))
+    asks = any(i.label == "request" and not (i.said in ("shown", "given", "asked", "sent") and said_at(sentence, k - 1) in ("are", "is", "were", "was", "been", "get", "being", "we're", "they're")) and not (i.said in ("see", "show", "shows", "have", "use") and k and (sentence[k - 1].label in _SUBJECTS or (elsewhere and sentence[k - 1].id == "noun") or sentence[k - 1].said in ("only", "mostly", "mainly", "just", "always", "usually"))) for k, i in enumerate(sentence))
     lacking = any(i.said.startswith("lack") for i in sentence)
     others = any(i.label in ("count", "add", "compare", "modify", "target", "social") and i.id != "now" and not ((lacking or elsewhere) and i.id == "noun") for i in sentence)
     verb = any(words("telling") & set(i.said.split()) or i.said in words("we_are") or (i.label in ("request", "word") and i.said in ("show", "shows", "use", "have")) for i in sentence)
@@ -230,6 +238,14 @@ def _is_told(sentence: list[Item]) -> bool:
 
 #: What stands before "see" where somebody sees.
 _SUBJECTS = ("word", "people", "unit", "negate", "idiom", "adverb")
+
+
+def _leads_to(items: list[Item], before: slice, after: slice) -> bool:
+    """ "I always put melasma next to vitiligo, so please draw …", "I have enough mild ones, so only …": the reason of a request in full."""
+    if items[after.start - 1].said != "so" or items[before.start - 1].said == "so":
+        return False
+    asks = any(i.label == "request" and said_at(items, k - 1) not in ("not", "n't", "don't", "never", "always", "usually", "often", "are", "is", "were", "was") and not (i.said in ("have", "see", "want") and said_at(items, k - 1) != "to") for k, i in enumerate(items[before], before.start))
+    return not asks and not any(i.label in ("count", "add") and i.id != "noun" and i.said != "another" for i in items[before])
 
 
 def _looks_back(sentence: list[Item]) -> bool:
@@ -248,12 +264,12 @@ def _is_approved(sentence: list[Item]) -> bool:
 
 def _is_asked(sentence: list[Item]) -> bool:
     asks = any(i.label == "request" or (i.label == "modify" and i.id == "change") for i in sentence)
-    asks = asks or (any(i.label == "rash" for i in sentence) and any(i.said in ("please", "pls") for i in sentence))
+    asks = asks or (any(i.label == "rash" for i in sentence) and any(i.said in ("please", "pls") or i.label in ("count", "number") for i in sentence))
     return asks and not any(i.label == "add" or (i.label == "modify" and i.id in ("same", "now")) for i in sentence)
 
 
 def _drop_what_is_said_anew(told: list[Item], asked: list[Item]) -> None:
     anew = {i.label for i in asked if (i.is_value or i.label == "count") and not i.negated}
     for item in told:
-        if (item.label in anew and (item.is_value or item.label == "count")) or item.id == "noun" or ("tone" in anew and item.label in ("each", "scale")):
+        if (item.label in anew and (item.is_value or item.label == "count")) or item.id == "noun" or (item.label in ("add", "compare") and "count" in anew) or ("tone" in anew and item.label in ("each", "scale")):
             item.drop()

@@ -72,7 +72,7 @@ def clauses(items: list[Item]) -> list[Clause]:
         elif item.is_value or slot == "count":
             if item.hint and explicit_tone_near(items, k):
                 continue
-            if slot == "count" and "count" in current.slots and _times(items, k) and sum(_times(items, n) for n in range(len(items))) > 1:
+            if slot == "count" and "count" in current.slots and _times(items, k) and said_at(items, k - 2) != "," and sum(_times(items, n) for n in range(len(items))) > 1:
                 current.slots["count"] = [item]  # "six images: fair skin x3 and black skin x3"
                 current.order.append("count")
                 continue

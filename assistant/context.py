@@ -192,6 +192,9 @@ def idle_quantities(items: list[Item]) -> None:
             continue
         if item.label != "number" or item.id != "multiple":
             continue
+        if item.said.endswith(" of") and said_at(items, k + 1) in ("that", "those", "these", "them", "this", "it"):
+            item.drop()  # "we've plenty of that"
+            continue
         if said_at(items, k - 1) in ("see", "get", "have", "treat", "saw", "seen") and any(i.said in ("these", "them", "those", "this") for i in items[k + 1 : k + 3]):
             item.drop()  # "we see a lot of these"
             continue
@@ -274,6 +277,11 @@ def ambiguous(items: list[Item]) -> None:
             item.drop()
         elif item.said == "round" and said_at(items, k + 1) in ("the", "his", "her", "their", "a"):
             item.drop()  # "round the waist"
+        elif item.label == "darker" and label_at(items, k - 1) == "question" and any(i.label == "modify" and i.id == "change" and "tone" in {o.label for o in items[n:]} for n, i in enumerate(items[k:], k)):
+            items[k - 1].drop()  # "the brown one isn't dark enough, go for black"
+            item.drop()
+        elif item.label == "worse" and said_at(items, k - 1) in ("something", "anything", "things"):
+            item.drop()  # "often mistaken for something worse"
         elif item.label == "bigger":
             item.label = "size"
         elif item.label == "more_lesions":
@@ -395,6 +403,10 @@ def wholes(items: list[Item], v: Vocabulary) -> None:
     for k, item in enumerate(items):
         if item.label == "number_of_lesions":
             item.label = "number"
+        elif item.label == "slot_noun" and item.id == "tone" and item.said.split()[0] in ("whole", "full", "entire", "complete"):
+            item.become("tone", "|".join(v.names("tone")))  # "the whole Fitzpatrick range"
+        elif item.label == "each" and item.id == "either" and said_at(items, k - 1) == "of" and label_at(items, k - 2) in ("image", "count"):
+            item.become("each", "each")  # "2 images of either"
         elif item.label == "each" and item.id != "either":
             _whole(items, k, v)
         elif item.label in ("number", "count") and k + 1 < len(items) and (slot := _slot_of(items, k + 1)) in ("tone", "severity") and item.number == len(v.names(slot)):
@@ -411,18 +423,27 @@ def wholes(items: list[Item], v: Vocabulary) -> None:
             items[j].become("clear", slot)
 
 
+_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
+
+
 def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
     item = items[k]
     if said_at(items, k - 1) in ("which", "what") or ("other" in item.said and said_at(items, k - 1) in ("do you have", "have you got", "are there")) or (item.id == "all" and id_at(items, k + 1) == "various"):
         item.drop()  # "which other conditions do you have?", "across different skin tones"
         return
     skip = ("adverb", "each", "number", "unit", "tone_with_skin", "word") if item.id == "all" else ("adverb", "each")
+    if item.id == "each" and said_at(items, k + 1) in ("of", "the") and any(i.said in ("remaining", "other") for i in items[k + 1 : k + 4]):
+        skip = (*skip, "word")  # "one image for each of the remaining tones"
     j = next_index(items, k, skip)
     slot = "tone" if label_at(items, j) == "skin" else _slot_of(items, j)
     if item.id == "all" and label_at(items, j) == "count" and j + 1 < len(items) and (named := _slot_of(items, j + 1)) and items[j].number == len(v.names(named)):
         items[j].drop()  # "all twenty conditions"
         j, slot = j + 1, named
     if slot is None:
+        return
+    if item.id == "all" and (number := _NUMBERS.get(item.said.split()[-1])) and number != len(v.names(slot)):
+        items[j].drop()  # "all three conditions": those drawn before
+        item.drop()
         return
     if items[j].label == "generic_rash" and items[j].id == "one" and item.said.split()[0] == "the":
         item.drop()  # "now the full rash"
@@ -444,7 +465,7 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
             items[j].become(slot, "|".join(sites))
             item.drop()
             return
-    said = [n for n, i in enumerate(items) if i.label == slot and i.id and label_at(items, prev_index(items, n)) != "negate"]
+    said = [n for n, i in enumerate(items) if i.label == slot and i.id and not i.negated and label_at(items, prev_index(items, n)) != "negate" and not _left_out(items, n)]
     if item.id == "each" and said:
         items[j].drop()  # "on the back and chest, 3 images for each site"
         return
@@ -476,6 +497,13 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
         items[j].become(slot, "|".join(v.names(slot)))
         if item.id == "all":
             item.drop()
+
+
+def _left_out(items: list[Item], n: int) -> bool:
+    """ "exclude olive and medium. … for each of the remaining tones": named after a word that leaves it out."""
+    while label_at(items, n - 1) == "conj" and label_at(items, n - 2) == items[n].label:
+        n -= 2
+    return label_at(items, prev_index(items, n)) == "negate"
 
 
 def _explained_later(items: list[Item], j: int) -> bool:

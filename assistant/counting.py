@@ -50,6 +50,8 @@ def classify(items: list[Item]) -> None:
     _some_and_some(items)
     _larger_of_two(items)
     _so_many_each(items)
+    _all_of_them(items)
+    _shares(items)
     _the_rest(items)
     _one_of_each_kind(items)
     for k, item in enumerate(items):
@@ -93,6 +95,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
     if said_at(items, k + 1) == "slides" and said_at(items, k + 2) in ("of", "with", "showing", "worth") and any(i.label == "rash" for i in items[k:]):
         items[k + 1].drop()
         return "count", ""  # "8 slides of hives"
+    if said_at(items, k + 1) in ("way", "fold", "part", "panel", "stage") and items[k].number > 1:
+        return "figure", ""  # "for a three-way plate"
     if "." in items[k].text and label_at(items, k + 1) != "image":
         return "figure", ""  # "version 4.2"
     before = {i.said for i in items[max(0, k - 4) : k]}
@@ -104,8 +108,9 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         items[k - 2].drop()
         items[k - 1].become("each", "each")  # "{eczema, acne} x {fair, brown}, n=2"
         return "count", ""
-    if said_at(items, k + 1) == "pairs" and max((sum(len(i.values) for i in items if i.label == slot) for slot in ("tone", "rash", "area")), default=0) == 2:
-        items[k + 1].become("each", "each")
+    pairs = k + 1 + (said_at(items, k + 1) in ("matched", "matching"))
+    if said_at(items, pairs) == "pairs" and max((sum(len(i.values) for i in items if i.label == slot) for slot in ("tone", "rash", "area", "severity")), default=0) == 2:
+        items[pairs].become("each", "each")
         return "count", ""  # "matched pairs in very fair and black skin, 3 pairs"
     if said_at(items, k + 1) == "times" and said_at(items, k + 2) not in ("a", "per", "an") and _noun(items, k) is None and _so_often(items, k):
         items[k + 1].drop()
@@ -146,7 +151,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "adverb", ""  # "on some guy"
     if noun == "people" and any(i.label == "request" for i in items[k:]):
         return "figure", ""  # "We randomised 120 patients; please draw 4 images"
-    if noun in ("", "image") and said_at(items, k - 1).split()[-1:] in (["the"], ["these"], ["those"]):
+    just = items[k].said == "one" and said_at(items, k - 1) == "the" and said_at(items, k - 2) in ("just", "only")
+    if noun in ("", "image") and not just and said_at(items, k - 1).split()[-1:] in (["the"], ["these"], ["those"]):
         if at is not None:
             items[at].drop()
         return "adverb", ""  # "the two", "those three images": drawn before
@@ -310,6 +316,8 @@ def _is_pronoun(items: list[Item], k: int) -> bool:
         return False  # "one mild one severe"
     if said_at(items, k - 2) in ("a", "an") and label_at(items, k - 1) in ("area", "tone") and any(i.label == "add" and i.id == "also" for i in items):
         return False  # "show me a toenail one as well"
+    if said_at(items, k - 1) == "the" and said_at(items, k - 2) in ("just", "only") and said_at(items, k + 1) in ("in", "on", "with", "at", "of"):
+        return False  # "two pictures in fair skin, and just the one in olive"
     return items[k].said == "one" and (
         label_at(items, k - 1) in before or said_at(items, k - 1) in ("this", "that", "the", "which", "same") or said_at(items, k - 2) == "the"
     )
@@ -490,6 +498,18 @@ def _the_rest(items: list[Item]) -> None:
 
 def _values_with_their_counts(items: list[Item]) -> None:
     """ "eczema on the neck (fair: 2, black: 2)": read as "2 fair, 2 black"."""
+    if any(said_at(items, k - 1) == "(" for k, i in enumerate(items) if i.label in ("tone", "severity")):  # "(fair 2, black 2)"
+        bare = [k for k, i in enumerate(items) if i.label in ("tone", "severity") and said_at(items, k - 1) in ("(", ",") and label_at(items, k + 1) == "number" and items[k + 1].number is not None and said_at(items, k + 2) in (",", ")", "")]
+        if len(bare) > 1:
+            for k in bare:
+                items[k : k + 2] = [items[k + 1], items[k]]
+    bracketed = [k for k, i in enumerate(items) if i.label in ("tone", "severity", "area", "rash") and said_at(items, k + 1) == "(" and label_at(items, k + 2) == "number" and said_at(items, k + 3 + (label_at(items, k + 3) == "image")) == ")"]
+    if len(bracketed) > 1 and all(label_at(items, k - 1) == "conj" for k in bracketed) and len({items[k].label for k in bracketed}) == 1:  # "fingers (2), sole (2)"
+        for k in bracketed:
+            if label_at(items, k + 3) == "image":
+                items[k + 3].drop()
+            items[k + 1].drop()
+            items[k : k + 3] = [items[k + 2], items[k], items[k + 1]]
     pairs = [
         k for k, i in enumerate(items) if i.label in ("tone", "severity", "area", "rash") and said_at(items, k + 1) in (":", "=")
         and label_at(items, k + 2) == "number" and items[k + 2].number is not None and label_at(items, k + 3) in ("", "conj")
@@ -516,6 +536,44 @@ def _so_many_each(items: list[Item]) -> None:
         ends = label_at(items, k + 3) in ("", "conj", "social")
         if first.label == second.label == "count" and first.number == second.number and join.said in ("and", "+", "&", "plus") and ends and label_at(items, k - 1) in ("", "conj", "adverb", "range"):
             second.become("each", "each")
+
+
+def _all_of_them(items: list[Item]) -> None:
+    """ "two on fair skin and three on brown skin, and all five show acne": the sum of what was counted before."""
+    for k, item in enumerate(items):
+        before = [i.number or 0 for i in items[:k] if i.label == "count" and i.id != "noun"]
+        if item.label == "count" and said_at(items, k - 1) == "all" and len(before) > 1 and item.number == sum(before):
+            item.become("figure")
+
+
+_FRACTIONS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fifth": 5, "fifths": 5, "tenth": 10, "tenths": 10}
+
+
+def _shares(items: list[Item]) -> None:
+    """ "80% fair, 20% black, 10 images", "two thirds on the chest, one third on the back": of the one number of images that is said."""
+    found: list[tuple[int, float]] = []
+    for k, item in enumerate(items[:-1]):
+        number = item.number if item.label in ("count", "figure", "number") else None
+        unit = items[k + 1].said
+        if number and unit in ("%", "percent"):
+            found.append((k, number / 100))
+        elif number and (unit in _FRACTIONS or (items[k + 1].label in ("ordinal", "target") and items[k + 1].id in ("3", "5", "10"))):
+            found.append((k, number / (_FRACTIONS.get(unit) or int(items[k + 1].id))))
+    shares = {k for k, _ in found}
+    totals = [i for k, i in enumerate(items) if i.label == "count" and k not in shares and i.number]
+    if len(found) < 2 or abs(sum(share for _, share in found) - 1) > 0.02 or len(totals) != 1:
+        return
+    total = totals[0].number
+    if not all(label_at(items, next_index(items, k + 1)) in ("tone", "area", "rash", "severity", "tone_with_skin") for k in shares) or any(abs(total * share - round(total * share)) > 0.05 for _, share in found):
+        return
+    for k, share in found:
+        items[k].become("count")
+        items[k].number = float(round(total * share))
+        items[k + 1].drop()
+    noun = _noun(items, items.index(totals[0]))
+    if label_at(items, noun) == "image":
+        items[noun].drop()
+    totals[0].become("figure")
 
 
 # --- nouns for images

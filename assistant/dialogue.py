@@ -262,7 +262,10 @@ def standing(history: History, lead: str, trained: Trained | None, moved: bool =
 def starting_from(history: History, first: str | None) -> State:
     """The state that a request builds on: "undo that and show the knee" builds on the one before."""
     if first == "undo":
-        return history.move(-1).state.model_copy(update={"draws": history.state.draws})
+        before = history.move(-1).state
+        if history.state.requests and not before.requests:
+            return history.state  # "scratch that, make it the shoulder" after the first request
+        return before.model_copy(update={"draws": history.state.draws})
     return State(draws=history.state.draws) if first == "reset" else history.state
 
 

@@ -16,7 +16,7 @@ _EMPTY = frozenset({"adverb", "conj", "idiom", "side", "time", "figure", "unit",
 #: Labels that make a sentence one about images.
 _TELLING = frozenset({"image", "add", "compare", "darker", "worse", "clear", "count", "times", "generic_rash", "modify", "slot_noun", "skin", "people", "lesion"})
 #: What is left of a request to change something that does not say into what ("change the tone").
-_VAGUE = frozenset({"modify", "slot_noun", "skin", "social", "add"})
+_VAGUE = frozenset({"modify", "slot_noun", "skin", "social", "add", "scale"})
 _COMMANDS = frozenset({"undo", "redo", "reset", "help"})
 #: Topics of questions, the most telling first.
 _TOPICS = ("tuning", "resembles", "size", "seeds", "model", "limit", "use", "save", "vocabulary", "name", "drawn", "choice", "difference", "contagion", "feeling", "cause", "site", "person_have", "definition", "appearance")
@@ -28,6 +28,14 @@ _HOW_MADE = re.compile(r"how (?:were|are|was|is|did you|do you|have you|does it|
 _WHAT_IS_OFFERED = re.compile(r"(?:can you |could you )?(?:list|tell me|show me|name|give me|let me know) (?:what|which|all the|all|the|every|a list of|all of the) (?:[a-z]+ )?(?:conditions?|rash(?:es)?|diseases?|tones?|types?|sites?|areas?|parts?|colou?rs?|places?|diagnos[ei]s)(?: of the body| of skin)? (?:(?:that )?(?:you|u|it|this)|are|is) (?:can|could|have|know|support|offer|cover|are|were|draw|do|available|supported|possible)\b")
 #: "how would one tell this apart from rosacea?", "how can I distinguish it from tinea"
 _HOW_TOLD_APART = re.compile(r"how (?:can|could|would|should|do|does|to|might) (?:(?:you|one|i|we|they|students|somebody|someone|a doctor|a gp|a student) )?(?:best )?(?:tell|distinguish|differentiate|separate|discriminate|discern)\b")
+#: Questions about the chat itself → topic.
+_HOW_TO_USE = (
+    (re.compile(r"^(?:please )?(?:explain|tell|show|teach|how|i).{0,40}\bhow (?:(?:should|do|can|could|would|must|to) )?(?:i |we |one |you )?(?:should |must |can )?(?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
+    (re.compile(r"^how (?:should|do|can|could|would|must) (?:i|we|one) (?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
+    (re.compile(r"\bhow (?:many|much) (?:[a-z]+ )?(?:can|could|do|does|will|may) (?:you|u|it|i|we|this)\b.*(?:at once|at a time|at one go|in one go|per turn|a turn|maximum|at most|per request)"), "limit"),
+    (re.compile(r"\b(?:know|see|tell me|learn|ask) (?:what|which) (?:skin )?(?:conditions?|rash(?:es)?|diseases?|tones?|sites?|areas?) (?:you|u|it|this)\b.*(?:able|can|could|know|support|draw|offer)"), "vocabulary"),
+    (re.compile(r"^(?:which|what) (?:skin types?|fitzpatrick|types?|monk).*(?:correspond|mean|stand for|map)"), "vocabulary"),
+)
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
 
 
@@ -37,8 +45,13 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "empty", None
     if _asks_whether_real(s):
         return ("question", "model") if any("train" in i.said for i in s.items) else ("help", None)
+    if _opening(s) in ("is that", "is this") and not s.asks and (trait := next((i.said for i in s.items if i.said in words("traits")), None)):
+        return "question", "contagion" if trait in ("contagious", "infectious") else "feeling" if trait in ("itchy", "painful", "sore", "itch", "hurt") else "cause"
     if _asks_for_a_remedy(s):
         return "diagnosis", "treatment"
+    plain = " ".join(_plainly(s))
+    if "rash" not in s.labels and (told := next((topic for pattern, topic in _HOW_TO_USE if pattern.search(plain)), None)):
+        return ("help", None) if told == "help" else ("question", told)
     if any(i.label == "help" and "trained on" in i.said for i in s.items) and not s.named:
         return "question", "model"  # "what data were you trained on?"
     if not s.named and len(several := _about_images(s)) > 1:
@@ -52,7 +65,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     if _which_it_was(s):
         return "question", "drawn"
     if _opening(s) in ("does", "do", "can") and _of_scars(s):
-        return "question", "appearance"  # "does it leave scars?": of the condition
+        return "question", "cause"  # "does it leave scars?": of the condition
     if _opens_with_is(s) and s.has("modify", "pronoun") and not s.named and not s.asks and any(i.said in ("from", "due to", "caused by") for i in s.items):
         return "question", "cause"  # "is it from an allergy?"
     if not s.named:
@@ -65,6 +78,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "question", "tuning"  # "can I use my own photos to fine-tune the model?"
     if (own := _of_oneself(s) or _what_comes(s) or ("identify" if _is_it_bad(s) else None)) is not None:
         return "diagnosis", own
+    if not s.asks and s.items[-1].said == "?" and len(s.items) > 4 and s.items[-2].said in ("right", "correct", "yes", "no") and any(i.said in ("is", "are", "was", "were") for i in s.items) and not s.labels & {"count", "modify", "add"}:
+        return "question", "appearance"  # "the crusty yellow ones are the impetigo, right?"
     if not s.asks and s.items[-1].said == "?" and any(i.said.endswith((" true", " right", " correct")) and i.id == "appearance" for i in s.of("question")):
         return "question", "appearance"  # "I read that acne can leave dark marks, is that true?"
     if _opens_with_is(s) and not s.labels & {"image", "count"} and any(i.said in words("hard_or_easy") and said_at(s.items, k + 1) == "to" for k, i in enumerate(s.items)):
@@ -99,6 +114,8 @@ def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
     """ "does rosacea get worse with sun", "which one would you biopsy?": a question that no word of drawing turns into a request."""
     said = _plainly(s)
     opening = "".join(said[:1]).split(" ")[0]
+    if opening == "how" and any(i.said in ("differ", "compare", "different") for i in s.items) and any(i.said in ("two", "both", "they", "these", "those", "them") for i in s.items) and not s.valued:
+        return "question", "difference"  # "how do the two differ?"
     differs = opening == "how" and any(i.said in words("differs") for i in s.items) and all(i.said.startswith("present") for i in s.of("request"))
     gets = opening in ("does", "do", "did") and s.asks and all(i.said in ("get", "gets", "have") for i in s.of("request"))
     if (s.asks and not (gets or differs)) or s.labels & {"image", "count", "add", "clear", "seed", *(() if differs else ("compare",))} or s.has("modify", "change", "same", "again"):
@@ -136,7 +153,7 @@ def _plainly(s: Sentence) -> list[str]:
 
 def _asks_whether_real(s: Sentence) -> bool:
     """ "is this a real patient?", "which of these is real?"; not "show a real case"."""
-    about = any(w in words("reality") for i in s.items for w in (i.said, i.said.split()[-1]))
+    about = any(w in words("reality") for i in s.items for w in (i.said, i.said.split()[-1])) or any(i.label == "help" and i.said.startswith("from real") for i in s.items)
     if "rash" in s.labels and s.labels & {"count", "area", "tone"}:
         return False  # "are you able to do 20 synthetic photos of chickenpox?"
     return about and not s.asks and _opening(s).split(" ")[0] in ("is", "are", "was", "were", "which", "do", "does")
@@ -251,6 +268,8 @@ def _small_talk(s: Sentence) -> tuple[str, str | None]:
         return "social", "no"
     if s.labels & {"generic_rash", "skin"}:
         return "request", None
+    if social and social[0].id == "greeting" and s.items[0] is social[0] and not s.asks and s.items[-1].said != "?":
+        return "social", "greeting"  # "Good afternoon, I am Professor Lindqvist and I teach dermatology"
     if social and len(s.of("word")) <= 2 and not s.has("modify", "change"):
         return "social", social[0].id
     if meaningful and all(i.label == "word" and i.text.isalpha() and not is_english(i.said) for i in meaningful):
@@ -339,6 +358,7 @@ def diagnosis(s: Sentence) -> str | None:
         and not (i.said.split()[-1] in ("a", "the") and i.said.split()[0] not in ("is", "was") and label_at(s.items, k + 1) == "word" and is_english(s.items[k + 1].said) and s.named)
         and not (i.said in ("is my", "is that", "is this") and k and label_at(s.items, k - 1) not in ("conj", "social", "interjection", "adverb", "people", "negate"))
         and not (i.said in ("is that", "is this", "is it") and said_at(s.items, k + 1) in words("offered_back"))
+        and not (i.said in ("is that", "is this") and any(o.said in words("traits") for o in s.items[k + 1 : k + 4]))
         and not (i.said.startswith("look at") and s.named and said_at(s.items, k - 1) in ("close", "closer", "good", "quick", "proper", "detailed"))
         and not (i.id == "treatment" and s.named and said_at(s.items, prev_index(s.items, k)) in words("comes_after"))
     ]
@@ -438,6 +458,13 @@ def question(s: Sentence) -> str | None:
     for k, item in enumerate(s.items):
         if item.label == "question" and item.id == "person_have" and " " not in item.said and label_at(s.items, k + 1) == "rash":
             item.drop()  # "a common mole"
+    for k, item in enumerate(s.items):
+        if k == 0 and item.said == "is" and label_at(s.items, 1) == "social":
+            item.drop()  # "Is good. Please 3 more of this."
+        if item.label == "question" and item.said.startswith(("what is", "what's", "what are", "what")) and any(i.said in ("missing", "needed", "lacking", "required", "left to draw") for i in s.items[k + 1 : k + 4]):
+            item.drop()  # "what is still missing is a picture of eczema on the foot"
+        elif item.label == "question" and item.said.startswith("who ") and k and s.asks and s.items[-1].said != "?":
+            item.drop()  # "a man who has gout and psoriasis, and I need three pictures"
     cues = [i for k, i in enumerate(s.items) if i.label == "question" and (i.said not in _AUXILIARIES or (not s.asks and _opens(s.items, k) and not _is_order(s.items, k)))]
     if not cues or (s.asks and s.items.index(cues[0]) > s.index("request")):
         return "vocabulary" if any(c.id == "vocabulary" for c in cues) and "rash" not in s.labels else None
@@ -462,6 +489,8 @@ def question(s: Sentence) -> str | None:
     actor = said_at(s.items, at + 1) in ("you", "we", "i") or id_at(s.items, at + 1) == "pronoun" or any(i.label == "target" for i in s.items[at + 1 : at + 4])
     if cues[0].said in ("can", "could", "will", "would") and actor and s.labels & changes:
         return None  # "can you make it more severe?"
+    if cues[0].said in ("can", "could", "will", "would") and said_at(s.items, at + 1) == "you" and "rash" in s.labels and any(i.said in ("do", "do me") for i in s.items[at + 2 : at + 5]):
+        return None  # "can you please do me pityriasis rosea"
     able = cues[0].said in ("can", "could", "will", "would", "are", "do", "is") and _topic(cues) == "appearance"
     if able and "rash" in s.labels and (s.labels & {"count", "image"} or {"area", "tone"} <= s.labels) and not (s.has("modify", "pronoun") and not (s.labels & {"count"} or {"area", "tone"} <= s.labels)):
         return None  # "can you whip up four pics of wheals", "do you think you could manage a picture of eczema"

@@ -38,6 +38,9 @@ def negate(items: list[Item]) -> None:
         elif item.label == "modify" and item.id == "change":
             _replaced(items, k)
     _elsewhere_instead(items)
+    for k, item in enumerate(items):  # "we got nothing for dark skin in our app. eczema, dark skin"
+        if item.negated and any(i.label == item.label and i.id == item.id and not i.negated for i in items[sentence_end(items, k) :]):
+            item.drop()
 
 
 def _taken_back(items: list[Item], k: int) -> None:
@@ -74,6 +77,8 @@ def correct(items: list[Item]) -> None:
         _taken_back(items, k)
         if not _corrects(items, k):
             continue
+        if items[k].said in ("i mean", "i meant") and label_at(items, k - 1) == "rash" and any(i.label == "rash" and i.id == items[k - 1].id for i in items[: k - 1]):
+            items[k - 1].drop()  # "dandruff on the scalp, seb derm i mean"
         b = next_index(items, k, ("adverb", "side", "conj", "skin", "modify", "correction"))
         slot = label_at(items, b)
         if b is None or b > k + 6 or slot not in (*SLOTS, "count", "number"):
@@ -186,6 +191,8 @@ def _cover(items: list[Item], k: int) -> None:
             continue
         if item.label in ("word", "descriptor", "lesion") and slot is None and items[k].said.startswith(("without", "no", "sans")) and not _value_soon(items, j):
             return  # "without scaling on the elbow"
+        if items[k].said.startswith("rather") and item.said in ("on", "in") and any(i.label == "descriptor" for i in items[k + 1 : j]):
+            return  # "grey rather than red on black skin"
         if item.label == "target":
             item.label = "dropped"  # "all but the second one" points at what is not wanted
             return

@@ -72,6 +72,10 @@ _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"\b(do|does|did|ca|wo|could|would|should|is|are|was|were|has|have)nt\b", re.I), r"\1n't"),
     (re.compile(r"^(\W*)(is|are|was|were)n't (?=that|this|it|they|these|those|the)", re.I), r"\1\2 "),  # "isn't that the same as ringworm?"
     (re.compile(r"(?<=[a-z] )(is|are|was|were)n'?t\b", re.I), r"\1 not"),  # not "isn't it contagious?"
+    (re.compile(r"(^|[,;.] |\b(?:and|make|only|just|keep|redo|replace|change|with|want|show|but) )no\. ?(?=\d)", re.I), r"\1number "),  # no. 2 on black skin
+    (re.compile(r"\bnos\.? (?=\d)", re.I), "numbers "),
+    (re.compile(r"(?<=\d) nos\b\.?", re.I), " images"),  # 5 nos. of tinea
+    (re.compile(r"^(\W*\w+) ?(?:'ll|will|would|'d) do\b", re.I), r"\1 please"),  # two'll do
     (re.compile(r"\b(seb|fitz|fitzp|approx|nos|pts?|yrs?|mod|sev|pics?|imgs?)\.(?=[ ,])", re.I), r"\1"),  # abbreviations end no sentence
     (re.compile(r"(?<![^\W_])(\d+)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), r"\1 "),  # 9am, 3x; not fitzpatrick17k
     (re.compile(r"\b(x|X)(?=\d)"), "x "),

@@ -245,7 +245,7 @@ class Parser:
         k = items.index(item)
         listed = any(i.label == "conj" and i.id != "stop" for i in (*items[max(0, k - 2) : k], *items[k + 1 : k + 2]))
         filled = slot is not None and any(i.label == slot and i is not item for i in items)
-        phrase = k + 1 < len(items) and items[k + 1].said == "of"  # "bakc of the hand"
+        phrase = k + 1 < len(items) and (items[k + 1].said == "of" or (slot == "tone" and items[k + 1].label == "skin"))  # "bakc of the hand", "on blak skin"
         return filled and not listed and not phrase and (len(item.text) < 5 or DamerauLevenshtein.distance(item.said, good) > 1)
 
     def _resolve(self, items: list[Item]) -> list[Item]:

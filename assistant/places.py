@@ -40,6 +40,12 @@ def not_places(items: list[Item]) -> None:
             item.drop()  # "randomised in 2 arms"
         elif item.said.split()[-1] in words("worn") and any(o.label == "area" and o is not item for o in items):
             item.drop()  # "from a nickel belt buckle, lower abdomen"
+        elif item.said == "bottom" and after in ("row", "line", "panel", "half", "left", "right", "corner"):
+            item.drop()  # "bottom row psoriasis on the elbow"
+        elif item.id == "arm" and len(after) == 1 and items[k + 1].text.isupper() and after != "i":
+            item.drop()  # "For arm A: …"
+        elif before == "at" and said_at(items, k - 2) in ("look", "looking", "looks", "looked") and any(o.label == "area" and o is not item for o in items):
+            item.drop()  # "three images of the heel would convince my students to look at feet"
         elif item.said == "behind" and after in ("these", "this", "those", "them", "it", "all"):
             item.drop()  # "the photographs behind these pictures"
         elif _is_near_another(items, k):

@@ -62,7 +62,12 @@ def others_too(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None
         return None
     now, before = list(images(shown[-1].requests)), list(images(shown[-2].requests))
     # single images of several conditions or sites share a seed
-    key = (lambda r: r.seed) if len({r.seed for r in before}) == len(before) else (lambda r: (r.seed, r.rash, r.area))
+    keys_ = (("seed",), ("seed", "rash", "area"), ("seed", "rash", "area", "tone"), ("seed", "rash", "area", "severity"))
+    by = next((names for names in keys_ if len({tuple(getattr(r, n) for n in names) for r in before}) == len(before)), keys_[1])
+
+    def key(request: ImageRequest) -> tuple:
+        return tuple(getattr(request, name) for name in by)
+
     kept, keys = {key(request) for request in now}, [key(request) for request in before]
     if len(now) >= len(before) or not kept < set(keys) or len(set(keys)) < len(keys):
         return None
@@ -347,7 +352,7 @@ def other_tones(requests: Sequence[ImageRequest], patches: Sequence[Patch], pars
     return tuple(patch.model_copy(update={"tone": left}) if left and set(patch.tone) == set(every) else patch for patch in patches)
 
 
-_BOTH = re.compile(r"\bboth (?:of )?(?:the |these |those )?(?:skin )?(tones|skins|colours|colors|complexions|types|sites|areas|places|locations|conditions|rashes)\b")
+_BOTH = re.compile(r"\b(?:both|all (two|three|four|five)) (?:of )?(?:the |these |those )?(?:skin )?(tones|skins|colours|colors|complexions|types|sites|areas|places|locations|conditions|rashes)\b")
 
 
 _BOTH_ALONE = re.compile(r"^\W*(?:now |and |ok |so |then |please |do |show |draw |make |try |me |let's |can you |could you )*both (?:of them )?(?:again |once more |too |as well )?(?:on|at|in|with) ")
@@ -377,12 +382,12 @@ def both(states: Sequence, patches: Sequence[Patch], parsed: ParsedTurn) -> tupl
     found = _BOTH.search(parsed.text.lower())
     if not found:
         return _last_two_rashes(states, patches) if _BOTH_ALONE.search(parsed.text.lower()) else None
-    slot = _slot_named(found[1])
+    slot, wanted = _slot_named(found[2]), _how_many(found[1] or "two")
     now = {getattr(request, slot) for state in drawn(states)[-1:] for request in state.requests}
-    if len(now) > 1 or any(getattr(patch, slot) for patch in patches):
+    if len(now) >= wanted or any(getattr(patch, slot) for patch in patches):
         return None
-    values = list(dict.fromkeys(getattr(r, slot) for state in reversed(drawn(states)) for r in state.requests))[:2]
-    return tuple(patch.model_copy(update={slot: tuple(values[::-1])}) for patch in patches or (Patch(),)) if len(values) == 2 else None
+    values = list(dict.fromkeys(getattr(r, slot) for state in reversed(drawn(states)) for r in state.requests))[:wanted]
+    return tuple(patch.model_copy(update={slot: tuple(values[::-1])}) for patch in patches or (Patch(),)) if len(values) == wanted else None
 
 
 _ASKS = re.compile(r"\b(?:show|draw|generate|create|give|make|want|need|see|images?|pictures?|photos?|pics?)\b")
