@@ -112,7 +112,8 @@ def set_background_aside(items: list[Item]) -> None:
         elif item.label == "area" and _heads_conditions(items, k):
             item.drop()  # "a chapter on facial dermatoses and need rosacea on the cheeks"
     for before, after in _sentences(items):
-        if (_is_told(items[before]) or _leads_to(items, before, after)) and _is_asked(items[after]):
+        leads = _leads_to(items, before, after)
+        if (_is_told(items[before]) or leads) and (_is_asked(items[after]) or (leads and any(i.label == "request" for i in items[after]))):
             _drop_what_is_said_anew(items[before], items[after])
         elif any(i.said in words("elsewhere") for i in items[after]) and _is_told(items[after]) and {"rash", "request"} <= {i.label for i in items[before]}:
             _drop_what_is_said_anew(items[after], items[before])  # "shingles on the buttocks? everything online shows the chest"

@@ -168,7 +168,10 @@ def _has_article(items: list[Item], k: int) -> bool:
 
 def patches(items: list[Item]) -> tuple[Patch, ...]:
     """The patches of a sentence; shared values are handed to every clause they belong to."""
-    parts = _without_bare(clauses(items))
+    parts = _under_headings(_without_bare(clauses(items)))
+    if any(i.said in ("altogether", "in total", "all told", "all in all") for i in items) and sum("count" in c.slots for c in parts) == 1:
+        for clause in parts:
+            clause.each = False  # "same number per tone, six tones, 12 altogether"
     _parts_of_a_whole(parts)
     _merge_lone_counts(parts, items)
     _drop_total(parts)
@@ -203,6 +206,23 @@ def _without_bare(parts: list[Clause]) -> list[Clause]:
             after.slots["count"] = here.slots["count"]  # "for my slide on interdigital tinea I'd like two pictures of tinea pedis between the toes"
             bare.append(here)
     return [part for part in parts if not any(part is b for b in bare)]
+
+
+def _under_headings(parts: list[Clause]) -> list[Clause]:
+    """ "on the elbow (2 fair, 2 black) and on the knee (2 fair, 2 black)": a site by itself is that of the counts that follow."""
+    heads = [k for k, c in enumerate(parts[:-1]) if k and set(c.slots) == {"area"} and "count" in parts[k + 1].slots and "area" not in parts[k + 1].slots]
+    first = parts[0]
+    if not heads or "area" not in first.slots or not all("count" in parts[k].slots for k in range(1, len(parts)) if k not in heads):
+        return parts
+    head = first
+    for clause in parts[1:]:
+        if clause.slots.keys() == {"area"}:
+            head = clause
+        else:
+            clause.slots = {slot: said for slot, said in first.slots.items() if slot != "count"} | {"area": head.slots["area"]} | clause.slots
+    kept = [c for k, c in enumerate(parts) if k not in heads]
+    total = first.slots["count"][0].number if "count" in first.slots else None
+    return kept[1:] if total is None or total == sum(c.slots["count"][0].number or 0 for c in kept[1:]) else kept
 
 
 def _parts_of_a_whole(parts: list[Clause]) -> None:

@@ -42,6 +42,9 @@ def classify(items: list[Item]) -> None:
             item.become(*_role(items, k))
         elif item.label == "number" and item.number is not None:
             item.become(*_role(items, k))
+        elif item.said == "the one" and said_at(items, k - 1) in ("just", "only") and said_at(items, k + 1) in _PLACE:
+            item.become("count")  # "two pictures in fair skin, and just the one in olive"
+            item.number = 1.0
         elif item.said in words("so_often") and said_at(items, k + 1) in _PLACE and any(i.label == "rash" for i in items):
             after = next_index(items, k + 1)
             if label_at(items, after) in ("tone", "tone_with_skin", "tone_people", "area"):
@@ -151,8 +154,7 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "adverb", ""  # "on some guy"
     if noun == "people" and any(i.label == "request" for i in items[k:]):
         return "figure", ""  # "We randomised 120 patients; please draw 4 images"
-    just = items[k].said == "one" and said_at(items, k - 1) == "the" and said_at(items, k - 2) in ("just", "only")
-    if noun in ("", "image") and not just and said_at(items, k - 1).split()[-1:] in (["the"], ["these"], ["those"]):
+    if noun in ("", "image") and said_at(items, k - 1).split()[-1:] in (["the"], ["these"], ["those"]):
         if at is not None:
             items[at].drop()
         return "adverb", ""  # "the two", "those three images": drawn before
@@ -316,8 +318,6 @@ def _is_pronoun(items: list[Item], k: int) -> bool:
         return False  # "one mild one severe"
     if said_at(items, k - 2) in ("a", "an") and label_at(items, k - 1) in ("area", "tone") and any(i.label == "add" and i.id == "also" for i in items):
         return False  # "show me a toenail one as well"
-    if said_at(items, k - 1) == "the" and said_at(items, k - 2) in ("just", "only") and said_at(items, k + 1) in ("in", "on", "with", "at", "of"):
-        return False  # "two pictures in fair skin, and just the one in olive"
     return items[k].said == "one" and (
         label_at(items, k - 1) in before or said_at(items, k - 1) in ("this", "that", "the", "which", "same") or said_at(items, k - 2) == "the"
     )

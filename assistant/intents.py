@@ -78,7 +78,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "question", "tuning"  # "can I use my own photos to fine-tune the model?"
     if (own := _of_oneself(s) or _what_comes(s) or ("identify" if _is_it_bad(s) else None)) is not None:
         return "diagnosis", own
-    if not s.asks and s.items[-1].said == "?" and len(s.items) > 4 and s.items[-2].said in ("right", "correct", "yes", "no") and any(i.said in ("is", "are", "was", "were") for i in s.items) and not s.labels & {"count", "modify", "add"}:
+    if not s.asks and s.items[-1].said == "?" and len(s.items) > 4 and s.items[-2].said in ("right", "correct", "yes", "no") and any(i.said in ("is", "are", "was", "were") for i in s.items) and not s.labels & {"count", "add"} and not s.has("modify", "change", "same", "again", "now"):
         return "question", "appearance"  # "the crusty yellow ones are the impetigo, right?"
     if not s.asks and s.items[-1].said == "?" and any(i.said.endswith((" true", " right", " correct")) and i.id == "appearance" for i in s.of("question")):
         return "question", "appearance"  # "I read that acne can leave dark marks, is that true?"
@@ -489,7 +489,7 @@ def question(s: Sentence) -> str | None:
     actor = said_at(s.items, at + 1) in ("you", "we", "i") or id_at(s.items, at + 1) == "pronoun" or any(i.label == "target" for i in s.items[at + 1 : at + 4])
     if cues[0].said in ("can", "could", "will", "would") and actor and s.labels & changes:
         return None  # "can you make it more severe?"
-    if cues[0].said in ("can", "could", "will", "would") and said_at(s.items, at + 1) == "you" and "rash" in s.labels and any(i.said in ("do", "do me") for i in s.items[at + 2 : at + 5]):
+    if cues[0].said in ("can", "could", "will", "would") and said_at(s.items, at + 1) == "you" and "rash" in s.labels and any(i.said in ("do", "do me", "please do") for i in s.items[at + 2 : at + 5]):
         return None  # "can you please do me pityriasis rosea"
     able = cues[0].said in ("can", "could", "will", "would", "are", "do", "is") and _topic(cues) == "appearance"
     if able and "rash" in s.labels and (s.labels & {"count", "image"} or {"area", "tone"} <= s.labels) and not (s.has("modify", "pronoun") and not (s.labels & {"count"} or {"area", "tone"} <= s.labels)):
