@@ -105,6 +105,8 @@ def set_background_aside(items: list[Item]) -> None:
                 _drop_if_told_elsewhere(items, 0, end)  # "since my talk on melanoma went well, …", "unlike last year's exam, …"
         elif item.said == "only" and k and any(i.said in words("seen_or_shown") for i in items[k + 1 : k + 4]) and not any(i.label == "request" and i.said not in words("seen_or_shown") for i in items[max(0, k - 3) : k]):
             _drop_tone_told_elsewhere(items, k, _end(items, k))  # "I've only ever seen it on white people"
+        elif item.said == "but" and k > 3 and any(i.said == "going" and said_at(items, n - 1) in ("was", "were") for n, i in enumerate(items[:k])):
+            _drop_what_is_said_anew(items[:k], items[k:])  # "I was going to ask for the elbow but make it the knee"
         elif (item.said in words("reason") and k and (item.said != "seeing" or said_at(items, k + 1) in ("that", "as", "how"))) or item.said in words("mix_up"):
             _drop_if_told_elsewhere(items, k, _end(items, k))
         elif item.label == "rash" and (_names_a_group(items, k) or _names_a_topic(items, k)):

@@ -93,6 +93,8 @@ def _is_sum(clause: Clause, items: list[Item], k: int) -> bool:
 
 def _is_heading(clause: Clause, slot: str, items: list[Item], k: int) -> bool:
     """ "back: two of acne, two of tinea; scalp: one of psoriasis": a site before a colon, after what stands under the last one."""
+    if slot == "area" and said_at(items, k + 1) == "(" and label_at(items, k + 2) == "count" and label_at(items, prev_index(items, k)) == "conj" and {"count", "tone"} <= clause.slots.keys():
+        return True  # "on the elbow (2 fair, 2 black) and on the knee (2 fair, 2 black)"
     return slot == "area" and said_at(items, k + 1) == ":" and label_at(items, k - 1) == "conj" and "count" in clause.slots and any(i.label == "count" for i in items[k:])
 
 
@@ -209,20 +211,22 @@ def _without_bare(parts: list[Clause]) -> list[Clause]:
 
 
 def _under_headings(parts: list[Clause]) -> list[Clause]:
-    """ "on the elbow (2 fair, 2 black) and on the knee (2 fair, 2 black)": a site by itself is that of the counts that follow."""
-    heads = [k for k, c in enumerate(parts[:-1]) if k and set(c.slots) == {"area"} and "count" in parts[k + 1].slots and "area" not in parts[k + 1].slots]
-    first = parts[0]
-    if not heads or "area" not in first.slots or not all("count" in parts[k].slots for k in range(1, len(parts)) if k not in heads):
+    """ "on the elbow (2 fair, 2 black) and on the knee (2 fair, 2 black)": a site before counts is that of all that follow."""
+    first, rest = parts[0], parts[1:]
+    bare = [c for c in rest if c.slots.keys() == {"area"}]
+    counted = [c for c in rest if "count" in c.slots]
+    heads = [c for c in rest if c.order[:1] == ["area"]]
+    if not heads or "area" not in first.slots or len(bare) + len(counted) != len(rest) or rest[-1] in bare:
         return parts
-    head = first
-    for clause in parts[1:]:
-        if clause.slots.keys() == {"area"}:
-            head = clause
-        else:
-            clause.slots = {slot: said for slot, said in first.slots.items() if slot != "count"} | {"area": head.slots["area"]} | clause.slots
-    kept = [c for k, c in enumerate(parts) if k not in heads]
     total = first.slots["count"][0].number if "count" in first.slots else None
-    return kept[1:] if total is None or total == sum(c.slots["count"][0].number or 0 for c in kept[1:]) else kept
+    adds_up = total == sum(c.slots["count"][0].number or 0 for c in counted)
+    if not (adds_up or (bare and total is None)):
+        return parts
+    area = first.slots["area"]
+    for clause in rest:
+        area = clause.slots.get("area", area)
+        clause.slots = {slot: said for slot, said in first.slots.items() if slot != "count"} | {"area": area} | clause.slots
+    return counted
 
 
 def _parts_of_a_whole(parts: list[Clause]) -> None:

@@ -13,7 +13,12 @@ from assistant.vocabulary import Vocabulary, vocabulary, words
 def repeated(items: list[Item]) -> None:
     """ "urticaria with large wheals": a word that is a condition's own, beside the condition, is about its lesions."""
     for k, item in enumerate(items):
+        if item.label == "outside_rash" and label_at(items, k + 1) == "rash" and (area := vocabulary().read("area", item.said.split()[-1])):
+            item.become("area", area)  # "cracked heel eczema"
         if item.label != "rash":
+            continue
+        if said_at(items, k - 1) in ("aka", "a k a", "also known as", "i.e.", "ie", "i.e", "that is", "or rather", "also called") and any(i.label == "rash" and i.id == item.id for i in items[: k - 1]):
+            item.drop()  # "ringworm of the groin aka jock itch"
             continue
         if said_at(items, k - 1) == "half" and any(i.label == "rash" and i.id == item.id for i in items[: k - 1]):
             item.drop()  # "16 pictures of moles and melanomas, half moles, half melanomas"

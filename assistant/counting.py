@@ -154,7 +154,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "adverb", ""  # "on some guy"
     if noun == "people" and any(i.label == "request" for i in items[k:]):
         return "figure", ""  # "We randomised 120 patients; please draw 4 images"
-    if noun in ("", "image") and said_at(items, k - 1).split()[-1:] in (["the"], ["these"], ["those"]):
+    anew = noun == "image" and said_at(items, at + 1) in ("of", "with", "showing") and _names_rash(items, at + 2)  # "the 3 images of melasma"
+    if noun in ("", "image") and not anew and said_at(items, k - 1).split()[-1:] in (["the"], ["these"], ["those"]):
         if at is not None:
             items[at].drop()
         return "adverb", ""  # "the two", "those three images": drawn before

@@ -34,7 +34,7 @@ _HOW_TO_USE = (
     (re.compile(r"^how (?:should|do|can|could|would|must) (?:i|we|one) (?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
     (re.compile(r"\bhow (?:many|much) (?:[a-z]+ )?(?:can|could|do|does|will|may) (?:you|u|it|i|we|this)\b.*(?:at once|at a time|at one go|in one go|per turn|a turn|maximum|at most|per request)"), "limit"),
     (re.compile(r"\b(?:know|see|tell me|learn|ask) (?:what|which) (?:skin )?(?:conditions?|rash(?:es)?|diseases?|tones?|sites?|areas?) (?:you|u|it|this)\b.*(?:able|can|could|know|support|draw|offer)"), "vocabulary"),
-    (re.compile(r"^(?:which|what) (?:skin types?|fitzpatrick|types?|monk).*(?:correspond|mean|stand for|map)"), "vocabulary"),
+    (re.compile(r"^(?:which|what) (?:skin types?|fitzpatrick|types?|monk).*(?:correspond|mean|stand for|map|\b(?:is|are|would be) )"), "vocabulary"),
 )
 _AUXILIARIES = frozenset({"can", "will", "do", "does", "did", "is", "are"})
 
