@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 
-from assistant.items import Item, said_at, sentence_end
+from assistant.items import Item, label_at, next_index, said_at, sentence_end
 from assistant.typos import is_english
 from assistant.vocabulary import words
 
@@ -113,6 +113,7 @@ def set_background_aside(items: list[Item]) -> None:
             item.drop()
         elif item.label == "area" and _heads_conditions(items, k):
             item.drop()  # "a chapter on facial dermatoses and need rosacea on the cheeks"
+    _set_told_aside(items)
     for before, after in _sentences(items):
         leads = _leads_to(items, before, after)
         if (_is_told(items[before]) or leads) and (_is_asked(items[after]) or (leads and any(i.label == "request" for i in items[after]))):
@@ -131,6 +132,81 @@ def _heads_conditions(items: list[Item], k: int) -> bool:
     while j < len(items) and (items[j].label == "area" or items[j].said in ("and", "or", ",", "/")):
         j += 1
     return j < len(items) and items[j].label in ("slot_noun", "generic_rash") and _place_comes(items, j + 1)
+
+
+#: Labels of words that say nothing of an image: a sentence with some of them tells something.
+_STRANGE = ("word", "unit", "idiom", "question", "help", "other_subject", "diagnosis", "person", "time", "interjection", "negate", "outside_area")
+#: What a told sentence may have of this kind is no question and no plea.
+_CUES = ("question", "help", "diagnosis", "person", "other_subject", "generic_rash", "each", "scale", "compare", "undo", "reset")
+
+
+def _set_told_aside(items: list[Item]) -> None:
+    """ "My colleague did the torso, I do the limbs. So I'd want urticaria on the thigh": what is told before a request in full.
+
+    Of a sentence that tells, only what the request after it leaves open is kept.
+    """
+    parts = _told_parts(items)
+    for n, part in enumerate(parts[:-1]):
+        after = [i for p in parts[n + 1 :] if not tells(items[p]) for i in items[p]]
+        named = any(i.label in ("rash", "outside_rash") and not i.negated for i in after)
+        asked = any(i.label in ("request", "count", "number", "quantity", "image") or i.said in ("please", "pls") for i in after)
+        placed = any(i.label in ("area", "tone", "tone_with_skin", "tone_people") for i in after)
+        if not tells(items[part]) or not (named or (placed and any(i.label == "rash" for i in items[part]))) or not (asked or placed):
+            continue
+        anew = {i.label for i in after if i.is_value or i.label == "count"}
+        for item in items[part]:
+            again = item.is_value and (item.label in anew or (item.label in ("size", "number") and named))
+            if again or (item.label in _CUES and named) or item.label == "count" or (item.label == "outside_rash" and named):
+                item.drop()
+
+
+def _told_parts(items: list[Item]) -> list[slice]:
+    """The sentences, with "…, so …" and "…, but …" as sentences of their own where something is asked for in them."""
+    cuts = [0]
+    for k, item in enumerate(items):
+        if item.label == "conj" and item.id == "stop" and (item.said != ":" or any(i.label == "rash" for i in items[k : sentence_end(items, k + 1)])):
+            cuts.append(k + 1)
+        elif item.said in ("so", "but", "hence", "therefore") and k and any(i.label == "request" for i in items[k : sentence_end(items, k)]):
+            cuts.append(k)
+    bounds = [*cuts, len(items)]
+    return [slice(a, b) for a, b in itertools.pairwise(bounds) if b > a]
+
+
+def tells(sentence: list[Item]) -> bool:
+    """Whether a sentence only tells: it has two strange words at least, and no word that asks for an image or changes one."""
+    strange = sum(i.label in _STRANGE and i.text[:1].isalpha() and len(i.text) > 1 for i in sentence)
+    asks = any(i.label == "request" and not _of_somebody(sentence, k) for k, i in enumerate(sentence))
+    changes = any((i.label == "modify" and i.id in ("change", "again", "instead") and not (i.said in ("use", "try", "keep", "make", "made") and _is_somebodys(sentence, k))) or i.label in ("target", "darker", "worse", "copy", "correction", "times", "seed") or (i.label == "add" and i.id != "also") or i.said in ("too", "as well", "please", "pls") for k, i in enumerate(sentence))
+    counts = any(i.label == "count" and i.id != "noun" and label_at(sentence, next_index(sentence, k, ("adverb", "descriptor"))) != "word" for k, i in enumerate(sentence)) and any(i.label in ("rash", "image") for i in sentence)
+    told = {i.said for i in sentence} | {i.said.split()[-1] for i in sentence if i.label in ("word", "idiom", "adverb", "question", "modify", "request")}
+    return strange > 1 and not (asks or changes or counts) and bool(told & _FINITE or any(i.said.startswith(("i'", "we'", "they'", "it'")) or i.said.endswith(("n't", "'s")) for i in sentence))
+
+
+#: A sentence with one of these has a verb or a subject: it is no list of what is wanted.
+_FINITE = words("telling") | {
+    "i", "we", "they", "he", "she", "it", "you", "who", "everybody", "everyone", "nobody", "somebody", "someone", "do", "does", "did", "get", "gets", "got", "can", "could", "will", "would", "might",
+    "use", "uses", "used", "comes", "know", "knows", "think", "thought", "learn", "learns", "works", "work", "goes", "shows", "takes", "sees", "teach", "taught", "always", "usually", "never", "mostly", "often",
+}  # fmt: skip
+
+
+def _is_somebodys(sentence: list[Item], k: int) -> bool:
+    """ "we use", "I can't use", "the ones they made": what somebody does, told and not asked for."""
+    before = said_at(sentence, k - 1)
+    return before in ("we", "they", "he", "she", "i", "students", "not", "who", "that", "people") or before.endswith(("n't", "'t")) or label_at(sentence, k - 1) == "negate"
+
+
+def _of_somebody(sentence: list[Item], k: int) -> bool:
+    """ "students get hands and feet mixed up", "I have fair", "we see": what somebody has or does, and no request."""
+    item, before = sentence[k], said_at(sentence, k - 1)
+    if (label_at(sentence, k - 1) == "negate" and before in ("not", "n't", "don't", "never")) or before.endswith("n't") or (before == "would" and said_at(sentence, k - 2) not in ("i", "we", "")):
+        return True  # "I'm not looking for anything on the foot", "our unit would need this badly"
+    if item.said in ("shown", "given", "asked", "sent", "made", "drawn", "gave", "used"):
+        return True
+    last = item.said.split()[-1]
+    if last in ("get", "gets", "see", "have", "has", "use", "show", "shows", "draw", "draws", "make", "makes", "find", "like", "do", "does", "use", "present"):
+        others = {*words("telling"), *words("in_room"), *words("elsewhere"), "they", "he", "she", "who", "that", "to", "only", "mostly", "mainly", "always", "usually", "often", "never", "ever", "can", "t", "not", "don't", "can't"}
+        return item.said in ("have", "i have", "we have", "has") or before in others or (k > 0 and sentence[k - 1].label in ("word", "people", "unit", "negate"))
+    return False
 
 
 def _place_comes(items: list[Item], start: int) -> bool:

@@ -393,7 +393,7 @@ def ranges(items: list[Item], v: Vocabulary) -> None:
     for k, item in enumerate(items):
         if item.label != "range":
             continue
-        a, b = prev_index(items, k, (*FILLER, "skin", "people")), next_index(items, k, (*FILLER, "skin"))
+        a, b = prev_index(items, k, (*FILLER, "skin", "people")), next_index(items, k, (*FILLER, "skin", "range"))
         if label_at(items, a) != label_at(items, b) or label_at(items, a) not in ("tone", "severity"):
             continue
         names = v.names(items[a].label)

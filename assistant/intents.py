@@ -32,6 +32,7 @@ _HOW_TOLD_APART = re.compile(r"how (?:can|could|would|should|do|does|to|might) (
 _HOW_TO_USE = (
     (re.compile(r"^(?:please )?(?:explain|tell|show|teach|how|i).{0,40}\bhow (?:(?:should|do|can|could|would|must|to) )?(?:i |we |one |you )?(?:should |must |can )?(?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
     (re.compile(r"^how (?:should|do|can|could|would|must) (?:i|we|one) (?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
+    (re.compile(r"^(?:do|does|can|will|could|would) (?:you|it|this|the (?:chat|program|app|tool))(?: also| still)? (?:work|run|function|be used)\b.*(?:offline|internet|network|wi ?fi|phone|tablet|laptop|browser|gpu|graphics card|windows|mac)"), "help"),
     (re.compile(r"\bhow (?:many|much) (?:[a-z]+ )?(?:can|could|do|does|will|may) (?:you|u|it|i|we|this)\b.*(?:at once|at a time|at one go|in one go|per turn|a turn|maximum|at most|per request)"), "limit"),
     (re.compile(r"\b(?:know|see|tell me|learn|ask) (?:what|which) (?:skin )?(?:conditions?|rash(?:es)?|diseases?|tones?|sites?|areas?) (?:you|u|it|this)\b.*(?:able|can|could|know|support|draw|offer)"), "vocabulary"),
     (re.compile(r"^(?:which|what) (?:skin types?|fitzpatrick|types?|monk).*(?:correspond|mean|stand for|map|\b(?:is|are|would be) )"), "vocabulary"),
@@ -45,6 +46,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "empty", None
     if _asks_whether_real(s):
         return ("question", "model") if any("train" in i.said for i in s.items) else ("help", None)
+    if re.search(r"(?:^|[.!?] |\b(?:summer|now|so|today) )should i (?:have|get|be|do|treat|remove|cut|leave|wait|take|put|use (?:a |an |the )?(?:cream|steroid|ointment))\b", " ".join(i.said for i in s.items)) and not s.asks:
+        return "diagnosis", "treatment"  # "a mole on my shoulder that has got darker. Should I have it removed?"
     if _opening(s) in ("is that", "is this") and not s.asks and (trait := next((i.said for i in s.items if i.said in words("traits")), None)):
         return "question", "contagion" if trait in ("contagious", "infectious") else "feeling" if trait in ("itchy", "painful", "sore", "itch", "hurt") else "cause"
     if _asks_for_a_remedy(s):

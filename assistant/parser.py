@@ -18,7 +18,7 @@ from functools import lru_cache
 from rapidfuzz.distance import DamerauLevenshtein
 
 from assistant import intents, modes
-from assistant.background import set_background_aside, set_chatter_aside
+from assistant.background import set_background_aside, set_chatter_aside, tells
 from assistant.clauses import explicit_tone_near
 from assistant.clauses import patches as read_patches
 from assistant.context import (
@@ -143,6 +143,8 @@ class Parser:
         problems += count_problems(items) + contradictions(items)
         sentence = Sentence(items, read_patches(items), unknown, modes.targets(items))
         intent, topic = intents.intent(sentence)
+        if intent in ("off_topic", "request") and (asked := self._asked_last(text, intent == "request")) is not None:
+            return asked.model_copy(update={"text": text, "patches": asked.patches or sentence.patches})
         problems += modes.open_changes(sentence) if intent == "request" else []
         patches = sentence.patches
         if "other_language" in problems and not sentence.named:
@@ -172,6 +174,19 @@ class Parser:
             problems=tuple(dict.fromkeys(problems)),
             topic=topic,
         )
+
+    def _asked_last(self, text: str, told: bool) -> ParsedTurn | None:
+        """ "Our hospital is strict about consent, so I have to ask. Are these real people?": the question by itself.
+
+        ``told``: only where what stands before it asks for nothing.
+        """
+        before, mark, last = text.strip().rpartition(". ")
+        if not mark or not last.endswith("?") or len(before.split()) < 3:
+            return None
+        if told and not tells(self._resolve(self._items(normalise(before).text))):
+            return None
+        alone = self.parse(last)
+        return alone if alone.intent in ("question", "help") else None
 
     def _plain_sites(self, clean: Clean) -> tuple[Clean, tuple[str, ...]]:
         """"back of her left hand" → "back of the hand", so that the site's phrase is found; "left" is handed back."""
