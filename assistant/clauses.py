@@ -130,7 +130,7 @@ def explicit_tone_near(items: list[Item], k: int) -> bool:
     """Whether a tone of the skin itself is said in the same noun phrase as the word for people at ``k``."""
     for step in (-1, 1):
         j = k + step
-        while 0 <= j < len(items) and (items[j].label != "conj" or (step > 0 and items[j].text == "," and label_at(items, j + 1) == "tone")):
+        while 0 <= j < len(items) and (items[j].label != "conj" or (step > 0 and items[j].text in (",", "-", "(") and label_at(items, j + 1) == "tone")):
             if items[j].label == "tone" and not items[j].hint:
                 return True
             j += step

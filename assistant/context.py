@@ -285,6 +285,12 @@ def ambiguous(items: list[Item]) -> None:
         elif item.label == "darker" and label_at(items, k - 1) == "question" and any(i.label == "modify" and i.id == "change" and "tone" in {o.label for o in items[n:]} for n, i in enumerate(items[k:], k)):
             items[k - 1].drop()  # "the brown one isn't dark enough, go for black"
             item.drop()
+        elif item.label == "add" and item.id == "also" and said_at(items, k + 1) in ("i", "we") and not any(i.label in ("rash", "area") for i in items):
+            item.drop()  # "dark skin, also I forgot severe"
+        elif item.said in ("prefer", "i prefer", "i'd prefer", "rather") or item.said.endswith("prefer"):
+            over = next((j for j in range(k + 2, min(k + 6, len(items))) if items[j].said in ("over", "to", "than")), None)
+            if over is not None and items[over - 1].is_value and label_at(items, next_index(items, over)) == items[over - 1].label:
+                items[next_index(items, over)].drop()  # "I prefer nose over cheeks"
         elif item.label == "worse" and said_at(items, k - 1) in ("something", "anything", "things"):
             item.drop()  # "often mistaken for something worse"
         elif item.label == "bigger":
@@ -408,6 +414,10 @@ def wholes(items: list[Item], v: Vocabulary) -> None:
     for k, item in enumerate(items):
         if item.label == "number_of_lesions":
             item.label = "number"
+        elif item.label == "tone" and item.said.split()[-1] in ("darkest", "lightest", "palest", "fairest") and (count := _beside_extreme(items, k)) is not None:
+            names = v.names("tone")  # "only the darkest two", "bar the two palest"
+            item.become("tone", "|".join(names[-int(count.number) :] if item.said.endswith("darkest") else names[: int(count.number)]))
+            count.drop()
         elif item.label == "slot_noun" and item.id == "tone" and item.said.split()[0] in ("whole", "full", "entire", "complete"):
             item.become("tone", "|".join(v.names("tone")))  # "the whole Fitzpatrick range"
         elif item.label == "each" and item.id == "either" and said_at(items, k - 1) == "of" and label_at(items, k - 2) in ("image", "count"):
@@ -426,6 +436,14 @@ def wholes(items: list[Item], v: Vocabulary) -> None:
             items[k + 1].drop()  # "doesn't matter where on the body"
         elif item.label == "after_any" and (slot := _slot_of(items, j := prev_index(items, k))):
             items[j].become("clear", slot)
+
+
+def _beside_extreme(items: list[Item], k: int) -> Item | None:
+    """The number of "the darkest two", "the two palest"."""
+    for j in (k + 1, k - 1):
+        if label_at(items, j) in ("count", "adverb", "figure") and (items[j].number or 0) in (2, 3, 4, 5) and (j < k or label_at(items, j + 1) not in ("image", "rash")):
+            return items[j]
+    return None
 
 
 _NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}

@@ -348,7 +348,7 @@ def _is_target(items: list[Item], k: int) -> bool:
     if before == "image":
         return label_at(items, k - 2) != "count" and items[k].number <= _MANY and label_at(items, k + 1) in ("conj", "", "adverb", "range")
     if before in ("target", "conj") and label_at(items, prev_index(items, k, ("adverb", "conj", "side"))) == "target":
-        return label_at(items, k + 1) not in ("adverb", "rash") or said_at(items, k + 1) in _PLACE
+        return label_at(items, k + 1) not in ("adverb", "rash") or said_at(items, k + 1) in (*_PLACE, "be", "a bit", "a little", "should", "could")
     return False
 
 

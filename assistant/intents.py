@@ -33,6 +33,10 @@ _HOW_TO_USE = (
     (re.compile(r"^(?:please )?(?:explain|tell|show|teach|how|i).{0,40}\bhow (?:(?:should|do|can|could|would|must|to) )?(?:i |we |one |you )?(?:should |must |can )?(?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
     (re.compile(r"^how (?:should|do|can|could|would|must) (?:i|we|one) (?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
     (re.compile(r"^(?:do|does|can|will|could|would) (?:you|it|this|the (?:chat|program|app|tool))(?: also| still)? (?:work|run|function|be used)\b.*(?:offline|internet|network|wi ?fi|phone|tablet|laptop|browser|gpu|graphics card|windows|mac)"), "help"),
+    (re.compile(r"^what (?:are|is|were) (?:the|my|your|our) (?:choices|options|possibilities|choice)\W*$"), "vocabulary"),
+    (re.compile(r"^how (?:many (?:days|weeks|months|hours|years)|long) (?!(?:will|does|would|do) (?:you|it take|this take))"), "cause"),
+    (re.compile(r"^(?:and |so )?what (?:\w+ )?causes? (?:that|this|it|them|these|those)\b"), "cause"),
+    (re.compile(r"^(?:what|which|where|any)\W(?:'s |is |are |\w+ ){0,4}(?:difference|differences)\b"), "difference"),
     (re.compile(r"\bhow (?:many|much) (?:[a-z]+ )?(?:can|could|do|does|will|may) (?:you|u|it|i|we|this)\b.*(?:at once|at a time|at one go|in one go|per turn|a turn|maximum|at most|per request)"), "limit"),
     (re.compile(r"\b(?:know|see|tell me|learn|ask) (?:what|which) (?:skin )?(?:conditions?|rash(?:es)?|diseases?|tones?|sites?|areas?) (?:you|u|it|this)\b.*(?:able|can|could|know|support|draw|offer)"), "vocabulary"),
     (re.compile(r"^(?:which|what) (?:skin types?|fitzpatrick|types?|monk).*(?:correspond|mean|stand for|map|\b(?:is|are|would be) )"), "vocabulary"),
@@ -391,7 +395,7 @@ def _asks_for_a_remedy(s: Sentence) -> bool:
 
 
 def _of_scars(s: Sentence) -> bool:
-    strange = any(i.label.startswith("outside_") and i.said.startswith(("scar", "mark")) for i in s.items)
+    strange = any(i.label.startswith("outside_") and i.said.startswith(("scar", "mark", "hair", "bald", "pain", "pit")) for i in s.items)
     return strange and s.has("modify", "pronoun") and not (s.named or s.asks)
 
 
@@ -444,7 +448,8 @@ def question(s: Sentence) -> str | None:
     """The topic asked about; None when it is no question or is best answered by images ("show me what … looks like")."""
     if _why_so(s):
         return "choice"
-    if _HOW_TOLD_APART.match(" ".join(_plainly(s))):
+    asked = " ".join(_plainly(s))
+    if _HOW_TOLD_APART.match(asked) or (not s.labels & {"count", "image"} and re.search(r"\bhow (?:[a-z]+ ){0,3}(?:tell|distinguish|differentiate)\b.*\b(?:apart|from|between)\b", asked)):
         return "difference"
     if _opening(s).startswith("why") and not s.named and s.labels & {"skin", "scale", "slot_noun"} and any(i.said in words("wanted") for i in s.items):
         return "vocabulary"  # "why do you need the skin tone?"
@@ -492,6 +497,8 @@ def question(s: Sentence) -> str | None:
     actor = said_at(s.items, at + 1) in ("you", "we", "i") or id_at(s.items, at + 1) == "pronoun" or any(i.label == "target" for i in s.items[at + 1 : at + 4])
     if cues[0].said in ("can", "could", "will", "would") and actor and s.labels & changes:
         return None  # "can you make it more severe?"
+    if cues[0].said in ("can", "could", "will", "would") and said_at(s.items, at + 1) == "you" and not s.labels & {"rash", "outside_rash", "image"} and "count" in s.labels and len(s.of("word")) < 2:
+        return None  # "can you put 6"
     if cues[0].said in ("can", "could", "will", "would") and said_at(s.items, at + 1) == "you" and "rash" in s.labels and any(i.said in ("do", "do me", "please do") for i in s.items[at + 2 : at + 5]):
         return None  # "can you please do me pityriasis rosea"
     able = cues[0].said in ("can", "could", "will", "would", "are", "do", "is") and _topic(cues) == "appearance"

@@ -145,7 +145,8 @@ def _that_one(items: list[Item], k: int) -> bool:
     while label_at(items, k - 1) == "conj" and label_at(items, k - 2) == items[k].label:
         k -= 2  # "the brown and black ones"
     j = k - 2 if label_at(items, k - 1) in ("tone", "severity", "size", "rash", "descriptor") else k - 1
-    return said_at(items, j).split()[-1:] == ["the"] and after in ("one", "ones", "image", "images", "picture", "pictures", "photo", "photos")
+    opens = k == 0 and after in ("one", "ones") and items[k].label != "rash"  # "light ones milder"
+    return (opens or said_at(items, j).split()[-1:] == ["the"]) and after in ("one", "ones", "image", "images", "picture", "pictures", "photo", "photos")
 
 
 def targets(items: list[Item], label: str = "target") -> tuple[int, ...]:

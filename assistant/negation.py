@@ -77,6 +77,10 @@ def correct(items: list[Item]) -> None:
         _taken_back(items, k)
         if not _corrects(items, k):
             continue
+        if items[k].is_value and said_at(items, k + 1) in ("'s", "is", "are") and said_at(items, k + 2) == "not":
+            later = next((i for i in items[k + 3 :] if i.label == items[k].label), None)
+            if later is not None and any(i.text == "," for i in items[k + 3 : items.index(later)]) and not any(i.is_value for i in items[k + 3 : items.index(later)]):
+                items[k].drop()  # "ankle's not ideal, shin"
         if items[k].said in ("i mean", "i meant") and label_at(items, k - 1) == "rash" and any(i.label == "rash" and i.id == items[k - 1].id for i in items[: k - 1]):
             items[k - 1].drop()  # "dandruff on the scalp, seb derm i mean"
         b = next_index(items, k, ("adverb", "side", "conj", "skin", "modify", "correction"))

@@ -58,7 +58,7 @@ def others_too(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None
     """
     text = parsed.text.lower()
     shown = drawn(states)
-    if len(shown) < 2 or not (_TOO.search(text) or text.startswith("and ")):
+    if len(shown) < 2 or not (_TOO.search(text) or text.startswith("and ") or (_MEANT.search(text) and parsed.targets)):
         return None
     now, before = list(images(shown[-1].requests)), list(images(shown[-2].requests))
     # single images of several conditions or sites share a seed
@@ -75,7 +75,7 @@ def others_too(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None
         if max(parsed.targets) <= len(now) or max(parsed.targets) > len(before):
             return None
         meant = [before[n - 1] for n in parsed.targets if n > 0]
-    elif _REST.search(text) and not _names_a_value(parsed):
+    elif _REST.search(text) and (not _names_a_value(parsed) or _says_the_same(parsed, now)):
         meant = [request for request in before if key(request) not in kept]
     else:
         return None
@@ -86,6 +86,13 @@ def others_too(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None
         if len({getattr(request, slot) for request in now}) == 1 and getattr(now[0], slot) != getattr(old, slot)
     }
     return tuple(frame(request.model_copy(update=change)) for request in meant)
+
+
+def _says_the_same(parsed: ParsedTurn, now: Sequence[ImageRequest]) -> bool:
+    """ "do the other two on fair as well" where what was changed is on fair skin."""
+    (patch, *more) = parsed.patches
+    said = {slot: getattr(patch, slot) for slot in VALUE_SLOTS if getattr(patch, slot)}
+    return not more and all({getattr(request, slot) for request in now} == set(values) for slot, values in said.items())
 
 
 def first_set(states: Sequence, parsed: ParsedTurn):
@@ -160,7 +167,7 @@ def swapped(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame
     return tuple(frame(request) for request in reversed(requests)) if _ORDER.search(text) else None
 
 
-_TOGETHER = re.compile(r"\b(?:(?:all|the) (two|three|four|five|2|3|4|5)|both|the pair|them|these|those|they)\b.*\b(?:(?:next to|beside) (?:each other|one another)|side by side|together|in one row|at once)\b|^\W*(?:(?:ok|now|and|so|then)\W+)*both(?: together)?(?: please)?\s*(?:,|$)|^\W*(?:(?:nice|great|good|ok|okay|now|and|lovely|perfect|cool|thanks|please|show me|can i see)\W+)*(?:side by side|next to each other)(?: please)?\W*$|\bcompare (?:them|these|those|both|the two)\W*$|\bshow (?:me |us )?(?:both|the two)(?: of (?:them|these|those))?\W*$")
+_TOGETHER = re.compile(r"\b(?:(?:all|the) (two|three|four|five|2|3|4|5)|both|the pair|them|these|those|they)\b.*\b(?:(?:next to|beside) (?:each other|one another)|side by side|together|in one row|at once|in one go|at the same time)\b|^\W*(?:(?:ok|now|and|so|then)\W+)*both(?: together)?(?: please)?\s*(?:,|$)|^\W*(?:(?:nice|great|good|ok|okay|now|and|lovely|perfect|cool|thanks|please|show me|can i see)\W+)*(?:side by side|next to each other)(?: please)?\W*$|\bcompare (?:them|these|those|both|the two)\W*$|\bshow (?:me |us )?(?:both|the two)(?: of (?:them|these|those))?\W*$")
 _ALL_OF = re.compile(r"\ball (two|three|four|five|six|[2-9]|1\d|20)\b")
 _HOW_MANY = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 
@@ -355,7 +362,7 @@ def other_tones(requests: Sequence[ImageRequest], patches: Sequence[Patch], pars
 _BOTH = re.compile(r"\b(?:both|all (two|three|four|five)) (?:of )?(?:the |these |those )?(?:skin )?(tones|skins|colours|colors|complexions|types|sites|areas|places|locations|conditions|rashes)\b")
 
 
-_BOTH_ALONE = re.compile(r"^\W*(?:now |and |ok |so |then |please |do |show |draw |make |try |me |let's |can you |could you )*both (?:of them )?(?:again |once more |too |as well )?(?:on|at|in|with) ")
+_BOTH_ALONE = re.compile(r"^\W*(?:now |and |ok |so |then |please |do |show |draw |make |try |me |let's |can you |could you )*both,? (?:of them )?(?:again |once more |too |as well |together,? |side by side,? )?(?:on|at|in|with) ")
 
 
 def _last_two_rashes(states: Sequence, patches: Sequence[Patch]) -> tuple[Patch, ...] | None:
