@@ -144,6 +144,7 @@ def weak_values(items: list[Item]) -> None:
             ends = (label_at(items, k + 1) in ("", "conj", "number") or said_at(items, k + 1) == "one") and said_at(items, k - 1) == "on"
             told = told or (ends and any(i.label in ("skin", "tone") for i in items))  # "black skin, and the same on white"
             told = told or (label_at(items, k + 1) == "area" and id_at(items, k + 1) not in ("nail", "lips", "scalp"))  # "white legs"
+            told = told or (said_at(items, k - 1) in ("is", "was") and label_at(items, k - 2) == "skin")  # "skin is white"
             told = told or _after_age(items, k)
             told = told or (id_at(items, k - 1) == "unsay" and label_at(items, k + 1) in ("", "conj", "modify", "social"))  # "remove the white"
             told = told or (k > 0 and all(i is item or i.label in ("modify", "social", "conj", "adverb", "request") for i in items))  # "now white"

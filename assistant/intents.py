@@ -28,6 +28,7 @@ _HOW_MADE = re.compile(r"how (?:were|are|was|is|did you|do you|have you|does it|
 _WHAT_IS_OFFERED = re.compile(r"(?:can you |could you )?(?:list|tell me|show me|name|give me|let me know) (?:what|which|all the|all|the|every|a list of|all of the) (?:[a-z]+ )?(?:conditions?|rash(?:es)?|diseases?|tones?|types?|sites?|areas?|parts?|colou?rs?|places?|diagnos[ei]s)(?: of the body| of skin)? (?:(?:that )?(?:you|u|it|this)|are|is) (?:can|could|have|know|support|offer|cover|are|were|draw|do|available|supported|possible)\b")
 #: "how would one tell this apart from rosacea?", "how can I distinguish it from tinea"
 _HOW_TOLD_APART = re.compile(r"how (?:can|could|would|should|do|does|to|might) (?:(?:you|one|i|we|they|students|somebody|someone|a doctor|a gp|a student) )?(?:best )?(?:tell|distinguish|differentiate|separate|discriminate|discern)\b")
+_SEVERAL = re.compile(r"^(?:now |then |ok )?(?:both|all (?:two|three|four|five|six))\b.*\b(?:together|in one go|at the same time|at once|side by side)\b")
 #: Questions about the chat itself → topic.
 _HOW_TO_USE = (
     (re.compile(r"^(?:please )?(?:explain|tell|show|teach|how|i).{0,40}\bhow (?:(?:should|do|can|could|would|must|to) )?(?:i |we |one |you )?(?:should |must |can )?(?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
@@ -238,6 +239,8 @@ def _command(items: list[Item]) -> str | None:
 def _is_about_images(s: Sentence) -> bool:
     if s.valued or s.labels & {"image", "add", "compare", "darker", "worse", "clear", "count", "times", "seed"} or s.has("modify", "same", "again"):
         return True
+    if not s.asks and _SEVERAL.search(" ".join(_plainly(s))):
+        return True  # "both in one go please", "all three skin colours together"
     if s.has("modify", "pronoun") and not (s.strange and "question" in s.labels):
         return True  # "show them", but not "can you label them?"
     if s.asks and ("generic_rash" in s.labels or (not s.strange and any(i.said in ("that", "this", "those", "these", "them", "it") for i in s.items))):
@@ -396,7 +399,7 @@ def _asks_for_a_remedy(s: Sentence) -> bool:
 
 def _of_scars(s: Sentence) -> bool:
     strange = any(i.label.startswith("outside_") and i.said.startswith(("scar", "mark", "hair", "bald", "pain", "pit")) for i in s.items)
-    return strange and s.has("modify", "pronoun") and not (s.named or s.asks)
+    return strange and (s.has("modify", "pronoun") or any(i.said in ("this", "that") for i in s.items[:3])) and not (s.named or s.asks)
 
 
 def _of_oneself(s: Sentence) -> str | None:

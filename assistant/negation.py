@@ -74,13 +74,13 @@ def correct(items: list[Item]) -> None:
             if a.label == b.label and a.is_value and join.text in ("-", "–", ","):
                 a.drop()  # "on the foot - ankle rather - of somebody"
                 items[k].drop()
-        _taken_back(items, k)
-        if not _corrects(items, k):
-            continue
         if items[k].is_value and said_at(items, k + 1) in ("'s", "is", "are") and said_at(items, k + 2) == "not":
             later = next((i for i in items[k + 3 :] if i.label == items[k].label), None)
             if later is not None and any(i.text == "," for i in items[k + 3 : items.index(later)]) and not any(i.is_value for i in items[k + 3 : items.index(later)]):
                 items[k].drop()  # "ankle's not ideal, shin"
+        _taken_back(items, k)
+        if not _corrects(items, k):
+            continue
         if items[k].said in ("i mean", "i meant") and label_at(items, k - 1) == "rash" and any(i.label == "rash" and i.id == items[k - 1].id for i in items[: k - 1]):
             items[k - 1].drop()  # "dandruff on the scalp, seb derm i mean"
         b = next_index(items, k, ("adverb", "side", "conj", "skin", "modify", "correction"))
@@ -238,3 +238,7 @@ def _replaced(items: list[Item], k: int) -> None:
             item.negated = True
     if any(i.negated for i in items[k + 1 : hinge]) and items[hinge].label == "range":
         items[hinge].drop()
+    for j in range(hinge + 1, stop - 2):  # "replace eczema with tinea and elbow with face"
+        new = next_index(items, j + 2)
+        if items[j].said == "and" and items[j + 1].is_value and items[j + 2].said in ("with", "to", "for", "by", "into") and label_at(items, new) == items[j + 1].label:
+            items[j + 1].negated = True

@@ -77,7 +77,7 @@ _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"(?<=\d) nos\b\.?", re.I), " images"),  # 5 nos. of tinea
     (re.compile(r"\b(what|how|why|where|who|which) (?:exactly|actually|basically|precisely|on earth) ", re.I), r"\1 "),
     (re.compile(r"\b(lower|upper) part of (?:the |his |her |my )?(?=(?:back|arm|leg|lip|face)s?\b)", re.I), r"\1 "),
-    (re.compile(r"(?<!number )(?<!image )(?<!picture )(?<!only )\b(\d+|two|three|four|five|six|seven|eight|nine|ten|a couple|a few) (?:is|are|would be|will be|should be|'s) (?:enough|plenty|fine|sufficient|ok|okay|right|perfect)\b(?! (?:for|of) )", re.I), r"\1 please"),
+    (re.compile(r"(?<!number )(?<!image )(?<!picture )(?<!only )\b(\d+|one|two|three|four|five|six|seven|eight|nine|ten|a couple|a few) (?:is|are|would be|will be|should be|'s) (?:enough|plenty|fine|sufficient|ok|okay|right|perfect)\b(?! (?:for|of) )", re.I), r"\1 please"),
     (re.compile(r"^(\W*\w+) ?(?:'ll|will|would|'d) do\b", re.I), r"\1 please"),  # two'll do
     (re.compile(r"\b(seb|fitz|fitzp|approx|nos|pts?|yrs?|mod|sev|pics?|imgs?)\.(?=[ ,])", re.I), r"\1"),  # abbreviations end no sentence
     (re.compile(r"(?<![^\W_])(\d+)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), r"\1 "),  # 9am, 3x; not fitzpatrick17k

@@ -72,9 +72,10 @@ def others_too(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None
     if len(now) >= len(before) or not kept < set(keys) or len(set(keys)) < len(keys):
         return None
     if parsed.targets and not any(patch.model_fields_set for patch in parsed.patches):
-        if max(parsed.targets) <= len(now) or max(parsed.targets) > len(before):
+        numbers = [n if n > 0 else len(before) + 1 + n for n in parsed.targets]
+        if max(numbers) <= len(now) or max(numbers) > len(before):
             return None
-        meant = [before[n - 1] for n in parsed.targets if n > 0]
+        meant = [before[n - 1] for n in numbers if n > 0]
     elif _REST.search(text) and (not _names_a_value(parsed) or _says_the_same(parsed, now)):
         meant = [request for request in before if key(request) not in kept]
     else:
