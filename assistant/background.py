@@ -37,8 +37,9 @@ def set_chatter_aside(items: list[Item]) -> None:
         of_others = any(i.label == "image" for i in items[part]) and _of_others(items[part])
         before = not telling[n] and told and (goes_on or of_others or _is_chatter(items[part]))
         if before:
-            for item in items[part]:
-                if item.label not in ("conj", "social"):
+            for k, item in enumerate(items[part]):
+                meant = item.label == "severity" and said_at(items[part], k - 1) in ("so", "say", "be", "it", "do") and sum(i.label == "severity" for i in items) == 1
+                if item.label not in ("conj", "social") and not meant:  # "it must not be obvious, so mild"
                     item.drop()
 
 
@@ -146,18 +147,37 @@ def _set_told_aside(items: list[Item]) -> None:
     Of a sentence that tells, only what the request after it leaves open is kept.
     """
     parts = _told_parts(items)
-    for n, part in enumerate(parts[:-1]):
-        after = [i for p in parts[n + 1 :] if not tells(items[p]) for i in items[p]]
-        named = any(i.label in ("rash", "outside_rash") and not i.negated for i in after)
-        asked = any(i.label in ("request", "count", "number", "quantity", "image") or i.said in ("please", "pls") for i in after)
-        placed = any(i.label in ("area", "tone", "tone_with_skin", "tone_people") for i in after)
-        if not tells(items[part]) or not (named or (placed and any(i.label == "rash" for i in items[part]))) or not (asked or placed):
+    told = [tells(items[part]) for part in parts]
+    for n, part in enumerate(parts):
+        if not told[n]:
             continue
-        anew = {i.label for i in after if i.is_value or i.label == "count"}
+        after = [i for k in range(n + 1, len(parts)) if not told[k] for i in items[parts[k]]]
+        before = [i for k in range(n) if not told[k] for i in items[parts[k]]]
+        if not _asks_for_it(after, items[part]):
+            if not (_asks_for_it(before, items[part]) and {"rash", "area"} <= {i.label for i in before}) or _takes_back(items[part]):
+                continue
+            after = before  # "psoriasis on the elbow, sorry, on the knee. The elbow is next week's topic."
+        named = any(i.label in ("rash", "outside_rash") and not i.negated for i in after)
+        anew = {i.label for i in after if i.is_value or i.label == "count"} | ({"size", "number"} if named else set())
+        anew |= {"severity"} if after is before else set()
         for item in items[part]:
-            again = item.is_value and (item.label in anew or (item.label in ("size", "number") and named))
-            if again or (item.label in _CUES and named) or item.label == "count" or (item.label == "outside_rash" and named):
+            again = (item.is_value or item.label == "count") and item.label in anew
+            if again or (item.label in _CUES and named) or item.id == "noun" or (item.label == "count" and named) or (item.label == "outside_rash" and named):
                 item.drop()
+
+
+def _asks_for_it(asked: list[Item], told: list[Item]) -> bool:
+    """Whether what is not told asks for an image, so that it needs nothing of what is told."""
+    named = any(i.label in ("rash", "outside_rash") and not i.negated for i in asked)
+    asks = any(i.label in ("request", "count", "number", "quantity", "image") or i.said in ("please", "pls") for i in asked)
+    placed = any(i.label in ("area", "tone", "tone_with_skin", "tone_people") for i in asked)
+    return (named or (placed and any(i.label == "rash" for i in told))) and (asks or placed)
+
+
+def _takes_back(sentence: list[Item]) -> bool:
+    """ "I think brown would be better": said after a request, it changes it."""
+    changing = {"would", "should", "could", "better", "rather", "instead", "actually", "prefer", "sorry", "wait", "also", "too", "must", "mean", "meant", "can", "let", "not", "no", "only", "just", "same", "other"}
+    return any(set(i.said.split()) & changing or i.label in ("negate", "modify", "each", "after_any", "clear", "scale") for i in sentence if i.id != "pronoun")
 
 
 def _told_parts(items: list[Item]) -> list[slice]:
@@ -166,18 +186,24 @@ def _told_parts(items: list[Item]) -> list[slice]:
     for k, item in enumerate(items):
         if item.label == "conj" and item.id == "stop" and (item.said != ":" or any(i.label == "rash" for i in items[k : sentence_end(items, k + 1)])):
             cuts.append(k + 1)
-        elif item.said in ("so", "but", "hence", "therefore") and k and any(i.label == "request" for i in items[k : sentence_end(items, k)]):
+        elif item.said in ("so", "but", "hence", "therefore") and k and any(i.label == "request" or i.said.split()[0] in ("please", "leave", "skip", "make") for i in items[k : sentence_end(items, k)]):
             cuts.append(k)
+        elif item.text in (",", "-", "–", ";") and k and ((item.text != "," and (item.text == ";" or said_at(items, k + 1) in _TELLERS or items[k + 1 : k + 2] and items[k + 1].label == "request")) or (said_at(items, k + 1) in _TELLERS and any(i.label == "rash" for i in items[:k]))):
+            cuts.append(k + 1)  # "…, my little cousins all had it", "… - show me shingles on the chest"
     bounds = [*cuts, len(items)]
     return [slice(a, b) for a, b in itertools.pairwise(bounds) if b > a]
+
+
+#: What a clause that tells something begins with.
+_TELLERS = ("my", "our", "we", "i", "they", "he", "she", "everyone", "everybody", "as", "because", "cos", "since")
 
 
 def tells(sentence: list[Item]) -> bool:
     """Whether a sentence only tells: it has two strange words at least, and no word that asks for an image or changes one."""
     strange = sum(i.label in _STRANGE and i.text[:1].isalpha() and len(i.text) > 1 for i in sentence)
     asks = any(i.label == "request" and not _of_somebody(sentence, k) for k, i in enumerate(sentence))
-    changes = any((i.label == "modify" and i.id in ("change", "again", "instead") and not (i.said in ("use", "try", "keep", "make", "made") and _is_somebodys(sentence, k))) or i.label in ("target", "darker", "worse", "copy", "correction", "times", "seed") or (i.label == "add" and i.id != "also") or i.said in ("too", "as well", "please", "pls") for k, i in enumerate(sentence))
-    counts = any(i.label == "count" and i.id != "noun" and label_at(sentence, next_index(sentence, k, ("adverb", "descriptor"))) != "word" for k, i in enumerate(sentence)) and any(i.label in ("rash", "image") for i in sentence)
+    changes = any((i.label == "modify" and i.id in ("change", "again", "instead") and not (i.said in ("use", "try", "keep", "make", "made") and _is_somebodys(sentence, k))) or i.label in ("target", "darker", "worse", "copy", "correction", "times", "seed") or (i.label == "add" and i.id != "also") or i.said in ("please", "pls") or (i.said in ("too", "as well") and strange < 4) for k, i in enumerate(sentence))
+    counts = any(i.label == "count" and i.id != "noun" and i.said not in ("half", "plenty of", "a lot of", "lots of", "some", "many", "several") and label_at(sentence, next_index(sentence, k, ("adverb", "descriptor"))) != "word" for k, i in enumerate(sentence)) and any(i.label in ("rash", "image") for i in sentence)
     told = {i.said for i in sentence} | {i.said.split()[-1] for i in sentence if i.label in ("word", "idiom", "adverb", "question", "modify", "request")}
     return strange > 1 and not (asks or changes or counts) and bool(told & _FINITE or any(i.said.startswith(("i'", "we'", "they'", "it'")) or i.said.endswith(("n't", "'s")) for i in sentence))
 
@@ -200,6 +226,8 @@ def _of_somebody(sentence: list[Item], k: int) -> bool:
     item, before = sentence[k], said_at(sentence, k - 1)
     if (label_at(sentence, k - 1) == "negate" and before in ("not", "n't", "don't", "never")) or before.endswith("n't") or (before == "would" and said_at(sentence, k - 2) not in ("i", "we", "")):
         return True  # "I'm not looking for anything on the foot", "our unit would need this badly"
+    if said_at(sentence, k + 1) in ("only", "mostly", "mainly", "nothing") and item.said in ("show", "shows", "have", "see", "use"):
+        return True  # "textbooks show only white skin"
     if item.said in ("shown", "given", "asked", "sent", "made", "drawn", "gave", "used"):
         return True
     last = item.said.split()[-1]

@@ -286,6 +286,8 @@ def ambiguous(items: list[Item]) -> None:
         elif item.label == "darker" and label_at(items, k - 1) == "question" and any(i.label == "modify" and i.id == "change" and "tone" in {o.label for o in items[n:]} for n, i in enumerate(items[k:], k)):
             items[k - 1].drop()  # "the brown one isn't dark enough, go for black"
             item.drop()
+        elif item.label == "rash" and item.id == "eczema" and item.said == "dermatitis" and said_at(items, k - 1) in ("about", "of", "on") and any(i.label == "rash" and i.said.endswith(" dermatitis") for i in items[k + 1 :]):
+            item.drop()  # "a handout about dermatitis in hairdressers: contact dermatitis on the fingers"
         elif item.label == "add" and item.id == "also" and said_at(items, k + 1) in ("i", "we") and not any(i.label in ("rash", "area") for i in items):
             item.drop()  # "dark skin, also I forgot severe"
         elif item.said in ("prefer", "i prefer", "i'd prefer", "rather") or item.said.endswith("prefer"):

@@ -165,7 +165,7 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         for item in items[:k]:
             if item.label == "count" and item.said in ("several", "many", "lots of", "a few", "multiple"):
                 item.drop()
-        return "number_of_lesions", "multiple"  # "several warts, not just one"
+        return ("number_of_lesions", "multiple") if any(i.label in ("rash", "lesion") for i in items) else ("adverb", "")  # "several warts, not just one"
     if items[k].said == "one" and label_at(items, k + 1) == "size" and said_at(items, k + 2) == "one" and any(i.label == "rash" and i.said in _ONE for i in items[:k]):
         return "number_of_lesions", "single"  # "verruca on the sole, one big one"
     if items[k].number == 1 and noun == "rash" and items[at].said in _ONE and any(i.said in ("only", "just") for i in items):
@@ -375,7 +375,7 @@ def _ordinal(items: list[Item], k: int) -> None:
         item.become("count")  # "two on medium skin and a third on black"
         item.number = 1.0
         return
-    alone = after == "" or said in ("?", ".", "!")
+    alone = after == "" or said in ("?", ".", "!", ":")
     if said == "of" and said_at(items, k + 2) in ("those", "these", "them", "the images", "the pictures", "those images", "these images"):
         items[k + 2].drop()  # "the first of those but more severe"
         item.become("target")

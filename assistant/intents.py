@@ -34,6 +34,11 @@ _HOW_TO_USE = (
     (re.compile(r"^(?:please )?(?:explain|tell|show|teach|how|i).{0,40}\bhow (?:(?:should|do|can|could|would|must|to) )?(?:i |we |one |you )?(?:should |must |can )?(?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
     (re.compile(r"^how (?:should|do|can|could|would|must) (?:i|we|one) (?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
     (re.compile(r"^(?:do|does|can|will|could|would) (?:you|it|this|the (?:chat|program|app|tool))(?: also| still)? (?:work|run|function|be used)\b.*(?:offline|internet|network|wi ?fi|phone|tablet|laptop|browser|gpu|graphics card|windows|mac)"), "help"),
+    (re.compile(r"^what (?:do|have) you (?:have|got|offer)\W*$"), "vocabulary"),
+    (re.compile(r"^why (?:is|are|was) (?:that|this|it)(?: so)?\W*$"), "cause"),
+    (re.compile(r"^what ?(?:'s|has|have|does) .*\bto do with\b"), "cause"),
+    (re.compile(r"^(?:are|is|am|can) (?:these|those|they|this|it|i|we)\b.*\b(?:ok|okay|allowed|fine|free|legal|permitted|copyrighted|copyright)\b.*\b(?:to|for) (?:print|publish|use|share|copy|post|put|hand|show)"), "use"),
+    (re.compile(r"^(?:who is|who 's|who's) (?:the |this |that )?(?:\w+ )?(?:boy|girl|man|woman|patient|person|child|model|guy|lady)\b"), "model"),
     (re.compile(r"^what (?:are|is|were) (?:the|my|your|our) (?:choices|options|possibilities|choice)\W*$"), "vocabulary"),
     (re.compile(r"^how (?:many (?:days|weeks|months|hours|years)|long) (?!(?:will|does|would|do) (?:you|it take|this take))"), "cause"),
     (re.compile(r"^(?:and |so )?what (?:\w+ )?causes? (?:that|this|it|them|these|those)\b"), "cause"),
@@ -58,6 +63,10 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     if _asks_for_a_remedy(s):
         return "diagnosis", "treatment"
     plain = " ".join(_plainly(s))
+    if re.match(r"(?:is|are) (?:this|that|it|these|they) (?:also )?(?:what|the thing|the one) .*\bcall", plain):
+        return "question", "name"  # "is this what people call athlete's foot?"
+    if not s.labels & {"count", "image"} and re.match(r"(?:can|could|would|will) (?:you|u) (?:please )?(?:tell|explain|describe|say)(?: to)?(?: me| us)? (?:why|how)\b", plain):
+        return "question", "cause" if " why " in plain else "appearance"
     if "rash" not in s.labels and (told := next((topic for pattern, topic in _HOW_TO_USE if pattern.search(plain)), None)):
         return ("help", None) if told == "help" else ("question", told)
     if any(i.label == "help" and "trained on" in i.said for i in s.items) and not s.named:
@@ -126,10 +135,10 @@ def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
         return "question", "difference"  # "how do the two differ?"
     differs = opening == "how" and any(i.said in words("differs") for i in s.items) and all(i.said.startswith("present") for i in s.of("request"))
     gets = opening in ("does", "do", "did") and s.asks and all(i.said in ("get", "gets", "have") for i in s.of("request"))
+    if opening == "which" and s.items[-1].said == "?" and not s.valued and any(i.said in words("judged") for i in s.items):
+        return "diagnosis", "identify"  # "which one would you biopsy?"
     if (s.asks and not (gets or differs)) or s.labels & {"image", "count", "add", "clear", "seed", *(() if differs else ("compare",))} or s.has("modify", "change", "same", "again"):
         return None
-    if opening == "which" and any(i.said in words("judged") for i in s.items):
-        return "diagnosis", "identify"
     conditions = any(i.label == "generic_rash" or (i.label == "slot_noun" and i.id == "rash") for i in s.items[1:5])
     if opening in ("which", "what") and conditions and "area" in s.labels and "rash" not in s.labels and s.items[-1].said == "?":
         return "question", "site"  # "which of your conditions can appear on the scalp?"
@@ -349,7 +358,8 @@ def _stands_for_someone(items: list[Item], k: int) -> bool:
     if said_at(items, k + 1) == "'s" and {label_at(items, k + 2), label_at(items, k + 3)} & {"area", "skin"}:
         return True
     followed = k + 1 < len(items) and _is_name(items[k + 1])
-    return followed and k > 0 and (items[k - 1].said in words("before_name") or items[k - 1].label == "request")
+    looks = said_at(items, k - 1) == "how" and said_at(items, k + 2) in ("would", "will", "might", "looks")  # "how Winston Churchill would look with acne"
+    return followed and k > 0 and (looks or items[k - 1].said in words("before_name") or items[k - 1].label == "request")
 
 
 # --- diagnosis and treatment

@@ -75,9 +75,13 @@ _SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] 
     (re.compile(r"(^|[,;.] |\b(?:and|make|only|just|keep|redo|replace|change|with|want|show|but) )no\. ?(?=\d)", re.I), r"\1number "),  # no. 2 on black skin
     (re.compile(r"\bnos\.? (?=\d)", re.I), "numbers "),
     (re.compile(r"(?<=\d) nos\b\.?", re.I), " images"),  # 5 nos. of tinea
+    (re.compile(r"\bof '?em\b", re.I), "of them"),
+    (re.compile(r"\b(pics|images|pictures|photos|help) 4 (?=(?:derm|my|our|a|an|the|tomorrow|tmrw|class|lecture|teaching|school|uni)\b)", re.I), r"\1 for "),  # pics 4 derm tutorial
+    (re.compile(r"^(\W*)undo (?:the |my )?last\W*$", re.I), r"\1undo"),
+    (re.compile(r"\b(?:not|neither) too (?:dark|light|fair|pale)(?:,| and| or| nor|, and) (?:not |nor )?too (?:dark|light|fair|pale)\b", re.I), "medium"),
     (re.compile(r"\b(what|how|why|where|who|which) (?:exactly|actually|basically|precisely|on earth) ", re.I), r"\1 "),
     (re.compile(r"\b(lower|upper) part of (?:the |his |her |my )?(?=(?:back|arm|leg|lip|face)s?\b)", re.I), r"\1 "),
-    (re.compile(r"(?<!number )(?<!image )(?<!picture )(?<!only )\b(\d+|one|two|three|four|five|six|seven|eight|nine|ten|a couple|a few) (?:is|are|would be|will be|should be|'s) (?:enough|plenty|fine|sufficient|ok|okay|right|perfect)\b(?! (?:for|of) )", re.I), r"\1 please"),
+    (re.compile(r"(?<!number )(?<!image )(?<!picture )(?<!only )\b(\d+|one|two|three|four|five|six|seven|eight|nine|ten|a couple|a few) (?:(?:is|are|would be|will be|should be|'s) (?:enough|plenty|fine|sufficient|ok|okay|right|perfect|better)|(?:will|would|'ll|'d) do(?: nicely)?)\b(?! (?:for|of) )", re.I), r"\1 please"),
     (re.compile(r"^(\W*\w+) ?(?:'ll|will|would|'d) do\b", re.I), r"\1 please"),  # two'll do
     (re.compile(r"\b(seb|fitz|fitzp|approx|nos|pts?|yrs?|mod|sev|pics?|imgs?)\.(?=[ ,])", re.I), r"\1"),  # abbreviations end no sentence
     (re.compile(r"(?<![^\W_])(\d+)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), r"\1 "),  # 9am, 3x; not fitzpatrick17k

@@ -180,7 +180,7 @@ class Parser:
 
         ``told``: only where what stands before it asks for nothing.
         """
-        before, mark, last = text.strip().rpartition(". ")
+        before, mark, last = text.strip().rpartition(". " if ". " in text else ": ")
         if not mark or not last.endswith("?") or len(before.split()) < 3:
             return None
         if told and not tells(self._resolve(self._items(normalise(before).text))):

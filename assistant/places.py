@@ -46,6 +46,8 @@ def not_places(items: list[Item]) -> None:
             item.drop()  # "For arm A: …"
         elif before == "at" and said_at(items, k - 2) in ("look", "looking", "looks", "looked") and any(o.label == "area" and o is not item for o in items):
             item.drop()  # "three images of the heel would convince my students to look at feet"
+        elif before == "about" and any(o.label == "area" and o is not item for o in items[:k]) and after in ("involvement", "disease", "problems", "health", "care"):
+            item.drop()  # "for a talk about eye involvement"
         elif item.said == "behind" and after in ("these", "this", "those", "them", "it", "all"):
             item.drop()  # "the photographs behind these pictures"
         elif _is_near_another(items, k):
