@@ -26,7 +26,7 @@ def set_chatter_aside(items: list[Item]) -> None:
     It comes before numbers are counted and people and questions are looked for.
     """
     parts = _parts(items)
-    telling = [any(_is_substance(i) and not _in_compound(items, k) and not (i.label == "people" and _of_the_speaker(items[part])) and not (i.label == "image" and _of_others(items[part])) for k, i in enumerate(items[part], part.start)) for part, _ in parts]
+    telling = [any((_is_substance(i) or (i.label == "number" and i.number is not None and said_at(items, k + 1) == "please")) and not _in_compound(items, k) and not (i.label == "people" and _of_the_speaker(items[part])) and not (i.label == "image" and _of_others(items[part])) for k, i in enumerate(items[part], part.start)) for part, _ in parts]
     if not any(telling):
         return
     first = telling.index(True)
@@ -154,14 +154,15 @@ def _set_told_aside(items: list[Item]) -> None:
         after = [i for k in range(n + 1, len(parts)) if not told[k] for i in items[parts[k]]]
         before = [i for k in range(n) if not told[k] for i in items[parts[k]]]
         if not _asks_for_it(after, items[part]):
-            if not (_asks_for_it(before, items[part]) and {"rash", "area"} <= {i.label for i in before}) or _takes_back(items[part]):
+            if not (_asks_for_it(before, items[part]) and len({"rash", "area", "tone"} & {i.label for i in before}) > 1) or _takes_back(items[part]):
                 continue
             after = before  # "psoriasis on the elbow, sorry, on the knee. The elbow is next week's topic."
         named = any(i.label in ("rash", "outside_rash") and not i.negated for i in after)
         anew = {i.label for i in after if i.is_value or i.label == "count"} | ({"size", "number"} if named else set())
-        anew |= {"severity"} if after is before else set()
+        anew |= {"severity"} if any(i.label == "severity" for i in before) else set()
         for item in items[part]:
             again = (item.is_value or item.label == "count") and item.label in anew
+            again = again or (after is before and item.label == "severity" and not item.said.startswith(("mild", "moder", "sever")))  # "before moving on to the bad ones"
             if again or (item.label in _CUES and named) or item.id == "noun" or (item.label == "count" and named) or (item.label == "outside_rash" and named):
                 item.drop()
 
@@ -176,8 +177,9 @@ def _asks_for_it(asked: list[Item], told: list[Item]) -> bool:
 
 def _takes_back(sentence: list[Item]) -> bool:
     """ "I think brown would be better": said after a request, it changes it."""
-    changing = {"would", "should", "could", "better", "rather", "instead", "actually", "prefer", "sorry", "wait", "also", "too", "must", "mean", "meant", "can", "let", "not", "no", "only", "just", "same", "other"}
-    return any(set(i.said.split()) & changing or i.label in ("negate", "modify", "each", "after_any", "clear", "scale") for i in sentence if i.id != "pronoun")
+    changing = {"would", "should", "could", "better", "rather", "instead", "actually", "prefer", "sorry", "wait", "also", "too", "must", "mean", "meant", "let", "same", "other", "make", "please"}
+    negates = any(i.label == "negate" and label_at(sentence, next_index(sentence, k)) in ("rash", "area", "tone", "severity") for k, i in enumerate(sentence))
+    return negates or any(set(i.said.split()) & changing or i.label in ("modify", "each", "after_any", "clear", "scale") for i in sentence if i.id != "pronoun")
 
 
 def _told_parts(items: list[Item]) -> list[slice]:
@@ -204,7 +206,7 @@ def tells(sentence: list[Item]) -> bool:
     asks = any(i.label == "request" and not _of_somebody(sentence, k) for k, i in enumerate(sentence))
     changes = any((i.label == "modify" and i.id in ("change", "again", "instead") and not (i.said in ("use", "try", "keep", "make", "made") and _is_somebodys(sentence, k))) or i.label in ("target", "darker", "worse", "copy", "correction", "times", "seed") or (i.label == "add" and i.id != "also") or i.said in ("please", "pls") or (i.said in ("too", "as well") and strange < 4) for k, i in enumerate(sentence))
     counts = any(i.label == "count" and i.id != "noun" and i.said not in ("half", "plenty of", "a lot of", "lots of", "some", "many", "several") and label_at(sentence, next_index(sentence, k, ("adverb", "descriptor"))) != "word" for k, i in enumerate(sentence)) and any(i.label in ("rash", "image") for i in sentence)
-    told = {i.said for i in sentence} | {i.said.split()[-1] for i in sentence if i.label in ("word", "idiom", "adverb", "question", "modify", "request")}
+    told = {word for i in sentence for word in i.said.split()}
     return strange > 1 and not (asks or changes or counts) and bool(told & _FINITE or any(i.said.startswith(("i'", "we'", "they'", "it'")) or i.said.endswith(("n't", "'s")) for i in sentence))
 
 
@@ -226,6 +228,8 @@ def _of_somebody(sentence: list[Item], k: int) -> bool:
     item, before = sentence[k], said_at(sentence, k - 1)
     if (label_at(sentence, k - 1) == "negate" and before in ("not", "n't", "don't", "never")) or before.endswith("n't") or (before == "would" and said_at(sentence, k - 2) not in ("i", "we", "")):
         return True  # "I'm not looking for anything on the foot", "our unit would need this badly"
+    if item.said.split()[-1] in ("want", "like", "need", "love") and said_at(sentence, k + 1) == "to" and label_at(sentence, k + 2) == "word":
+        return True  # "I want to learn how the borders run"
     if said_at(sentence, k + 1) in ("only", "mostly", "mainly", "nothing") and item.said in ("show", "shows", "have", "see", "use"):
         return True  # "textbooks show only white skin"
     if item.said in ("shown", "given", "asked", "sent", "made", "drawn", "gave", "used"):
@@ -370,7 +374,7 @@ def _is_approved(sentence: list[Item]) -> bool:
 
 
 def _is_asked(sentence: list[Item]) -> bool:
-    asks = any(i.label == "request" or (i.label == "modify" and i.id == "change") for i in sentence)
+    asks = any(i.label == "request" or (i.label == "modify" and i.id == "change") or i.said in ("missing", "lacking") for i in sentence)
     asks = asks or (any(i.label == "rash" for i in sentence) and any(i.said in ("please", "pls") or i.label in ("count", "number") for i in sentence))
     return asks and not any(i.label == "add" or (i.label == "modify" and i.id in ("same", "now")) for i in sentence)
 

@@ -216,7 +216,7 @@ def _under_headings(parts: list[Clause]) -> list[Clause]:
     bare = [c for c in rest if c.slots.keys() == {"area"}]
     counted = [c for c in rest if "count" in c.slots]
     heads = [c for c in rest if c.order[:1] == ["area"]]
-    if not heads or "area" not in first.slots or len(bare) + len(counted) != len(rest) or rest[-1] in bare:
+    if not heads or len(counted) < 2 or "area" not in first.slots or len(bare) + len(counted) != len(rest) or rest[-1] in bare:
         return parts
     total = first.slots["count"][0].number if "count" in first.slots else None
     adds_up = total == sum(c.slots["count"][0].number or 0 for c in counted)

@@ -253,7 +253,7 @@ def ambiguous(items: list[Item]) -> None:
             item.become("request")
         elif item.label == "modify" and item.said == "again" and all(i is item or i.label in ("social", "conj") or i.said in ("please", "pls", "and", "ok") for i in items):
             item.become("add", "fresh")  # as "try again"
-        elif item.label == "modify" and item.said.split()[0] == "set" and any(i.said in ("a", "an", "the", "our", "this") for i in items[max(0, k - 3) : k]):
+        elif item.label == "modify" and item.said.split()[0] == "set" and any(i.said in ("a", "an", "the", "our", "this", "'s", "their", "my") for i in items[max(0, k - 3) : k]):
             item.drop()  # "a balanced set to test a classifier"
         elif _goes_back(items, k):
             steps = next(i for i in items[k + 1 :] if i.number is not None)
@@ -288,6 +288,8 @@ def ambiguous(items: list[Item]) -> None:
             item.drop()
         elif item.label == "rash" and item.id == "eczema" and item.said == "dermatitis" and said_at(items, k - 1) in ("about", "of", "on") and any(i.label == "rash" and i.said.endswith(" dermatitis") for i in items[k + 1 :]):
             item.drop()  # "a handout about dermatitis in hairdressers: contact dermatitis on the fingers"
+        elif item.said == "put" and label_at(items, k - 1) in ("", "conj", "social") and said_at(items, k + 1) == "the" and label_at(items, k + 2) == "rash":
+            item.become("modify", "change")  # "put the psoriasis on fair skin and the eczema on black skin"
         elif item.label == "add" and item.id == "also" and said_at(items, k + 1) in ("i", "we") and not any(i.label in ("rash", "area") for i in items):
             item.drop()  # "dark skin, also I forgot severe"
         elif item.said in ("prefer", "i prefer", "i'd prefer", "rather") or item.said.endswith("prefer"):

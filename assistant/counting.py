@@ -593,6 +593,9 @@ def _image_noun(items: list[Item], k: int) -> None:
     if before.label == "negate" and label_at(items, k + 1) == "adverb" and said_at(items, k + 1) in ("of", "with", "on"):
         item.drop()  # "no images of the face": the face is not wanted
         return
+    if item.id == "many" and any(i.label == "negate" or i.said.endswith("n't") or i.said in ("avoid", "hate", "hates", "avoiding", "without") for i in items[max(0, k - 5) : k]) and any(i.label == "word" or i.said in ("patient", "use", "real") for i in items[max(0, k - 3) : k]) and label_at(items, k + 1) in ("", "conj"):
+        item.drop()  # "I'd rather not use patient photographs"
+        return
     between = any(i.label in ("word", "unit") for i in items[(j or 0) + 1 : k]) and said_at(items, k + 1) in ("of", "showing", "with")
     if item.id == "many" and (label_at(items, k - 1) == "compare" or (items[k + 1 : k + 2] and items[k + 1].said in ("comparing", "contrasting"))):
         item.drop()  # "side by side images of tinea and eczema", "images comparing psoriasis and eczema": one of each

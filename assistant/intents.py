@@ -37,7 +37,7 @@ _HOW_TO_USE = (
     (re.compile(r"^what (?:do|have) you (?:have|got|offer)\W*$"), "vocabulary"),
     (re.compile(r"^why (?:is|are|was) (?:that|this|it)(?: so)?\W*$"), "cause"),
     (re.compile(r"^what ?(?:'s|has|have|does) .*\bto do with\b"), "cause"),
-    (re.compile(r"^(?:are|is|am|can) (?:these|those|they|this|it|i|we)\b.*\b(?:ok|okay|allowed|fine|free|legal|permitted|copyrighted|copyright)\b.*\b(?:to|for) (?:print|publish|use|share|copy|post|put|hand|show)"), "use"),
+    (re.compile(r"^(?:are|is|am|can) (?:these|those|they|this|it|i|we)\b.*\b(?:to|for) (?:print|publish|share|copy|post|hand out|reuse|distribute)\b"), "use"),
     (re.compile(r"^(?:who is|who 's|who's) (?:the |this |that )?(?:\w+ )?(?:boy|girl|man|woman|patient|person|child|model|guy|lady)\b"), "model"),
     (re.compile(r"^what (?:are|is|were) (?:the|my|your|our) (?:choices|options|possibilities|choice)\W*$"), "vocabulary"),
     (re.compile(r"^how (?:many (?:days|weeks|months|hours|years)|long) (?!(?:will|does|would|do) (?:you|it take|this take))"), "cause"),
@@ -201,6 +201,8 @@ def _other_subject(s: Sentence) -> bool:
     if opening is not None and s.items[opening].said in words("writing") and not s.labels & {"image", "count", "request"}:
         return not _request_follows(s, opening)  # "write my lecture on psoriasis"
     for k, item in enumerate(s.items):
+        if item.id == "animal" and "rash" in s.labels and any(i.said in ("from", "by", "of", "contagion") or i.id == "contagion" for i in s.items[max(0, k - 3) : k]):
+            continue  # "as if caught from a kitten"
         if item.label == "other_subject" and item.id not in ("medium", "scan") and (item.id != "text" or _is_written(s.items, k)):
             return not _request_follows(s, k)
     return False
@@ -480,6 +482,8 @@ def question(s: Sentence) -> str | None:
         if item.label == "question" and item.id == "person_have" and " " not in item.said and label_at(s.items, k + 1) == "rash":
             item.drop()  # "a common mole"
     for k, item in enumerate(s.items):
+        if item.label == "question" and item.id == "person_have" and said_at(s.items, k + 1) in ("request", "question", "wish"):
+            item.drop()  # "I suppose this is a common request"
         if k == 0 and item.said == "is" and label_at(s.items, 1) == "social":
             item.drop()  # "Is good. Please 3 more of this."
         if item.label == "question" and item.said.startswith(("what is", "what's", "what are", "what")) and any(i.said in ("missing", "needed", "lacking", "required", "left to draw") for i in s.items[k + 1 : k + 4]):
@@ -519,7 +523,7 @@ def question(s: Sentence) -> str | None:
         return None  # "can you whip up four pics of wheals", "do you think you could manage a picture of eczema"
     if {"rash", "area", "tone"} <= s.labels and _topic(cues) == "appearance" and any("look" in c.said for c in cues):
         return None  # "what does ringworm look like on the arm of someone with brown skin?"
-    if "rash" in s.labels and any(c.said in ("what would", "how would") for c in cues):
+    if "rash" in s.labels and any(c.said in ("what would", "how would") for c in cues) and not any(i.id == "difference" for i in s.of("question")):
         return None  # "what would psoriasis look like on the scalp?"
     if cues[0].said in _AUXILIARIES and s.named and any(i.said in words("feasible") for i in s.items[at + 1 : at + 4]):
         return None  # "is it possible on brown skin?"

@@ -31,6 +31,8 @@ def mode(s: Sentence) -> str:
         return "new" if s.asks and "generic_rash" in s.labels and "modify" not in s.labels else "modify"
     if rash and s.items[0].said in ("only", "just", "keep") and said_at(s.items, 1) == "the" and label_at(s.items, 2) == "rash":
         return "modify"  # "only the eczema, back of the knee"
+    if rash and _only_that(s.items):
+        return "modify"  # "lichen planus only, fair skin"
     if rash and not rest and any(i.label == "number" for i in s.items) and any(i.said in ("per", "in each", "on each") for i in s.items):
         return "modify"  # "only one wart per picture"
     if rash and rest and any(i.said in words("next_one") for i in s.items):
@@ -41,6 +43,12 @@ def mode(s: Sentence) -> str:
     if any(p.excluded.get("rash") for p in s.patches):
         return "modify"
     return "new" if rest or s.asks or s.labels & {"image", "count"} else "modify"
+
+
+def _only_that(items: list[Item]) -> bool:
+    """ "lichen planus only": of several conditions that are shown, that one."""
+    first = next((k for k, i in enumerate(items) if i.label not in ("social", "conj")), 0)
+    return label_at(items, first) == "rash" and said_at(items, first + 1) == "only" and sum(i.label == "rash" for i in items) == 1 and not any(i.label in ("area", "count", "request") for i in items)
 
 
 def _same_skin(s: Sentence) -> bool:
@@ -129,8 +137,8 @@ def selects(s: Sentence) -> bool:
             before = [i.said for i in s.items[max(0, k - 4) : k] if i.label != "conj"]
             if any(w in ("only", "just", "keep", "leave") for w in before) and not any(w.startswith("make") for w in before):
                 return True
-            if _that_one(s.items, k):
-                return True
+            if _that_one(s.items, k) or (item.label == "rash" and said_at(s.items, k + 1) == "only" and sum(i.label == "rash" for i in s.items) == 1):
+                return True  # "lichen planus only, fair skin"
     return False
 
 
