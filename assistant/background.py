@@ -147,6 +147,8 @@ def _set_told_aside(items: list[Item]) -> None:
     Of a sentence that tells, only what the request after it leaves open is kept.
     """
     parts = _told_parts(items)
+    if len(parts) < 2 or not any(i.is_value for i in items):
+        return
     told = [tells(items[part]) for part in parts]
     for n, part in enumerate(parts):
         if not told[n]:
@@ -190,7 +192,7 @@ def _told_parts(items: list[Item]) -> list[slice]:
             cuts.append(k + 1)
         elif item.said in ("so", "but", "hence", "therefore") and k and any(i.label == "request" or i.said.split()[0] in ("please", "leave", "skip", "make") for i in items[k : sentence_end(items, k)]):
             cuts.append(k)
-        elif item.text in (",", "-", "–", ";") and k and ((item.text != "," and (item.text == ";" or said_at(items, k + 1) in _TELLERS or items[k + 1 : k + 2] and items[k + 1].label == "request")) or (said_at(items, k + 1) in _TELLERS and any(i.label == "rash" for i in items[:k]))):
+        elif item.text in (",", "-", "–", ";") and k and ((item.text != "," and (item.text == ";" or said_at(items, k + 1) in _TELLERS or (items[k + 1 : k + 2] and items[k + 1].label == "request"))) or (said_at(items, k + 1) in _TELLERS and any(i.label == "rash" for i in items[:k]))):
             cuts.append(k + 1)  # "…, my little cousins all had it", "… - show me shingles on the chest"
     bounds = [*cuts, len(items)]
     return [slice(a, b) for a, b in itertools.pairwise(bounds) if b > a]

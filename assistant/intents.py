@@ -56,19 +56,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "empty", None
     if _asks_whether_real(s):
         return ("question", "model") if any("train" in i.said for i in s.items) else ("help", None)
-    if re.search(r"(?:^|[.!?] |\b(?:summer|now|so|today) )should i (?:have|get|be|do|treat|remove|cut|leave|wait|take|put|use (?:a |an |the )?(?:cream|steroid|ointment))\b", " ".join(i.said for i in s.items)) and not s.asks:
-        return "diagnosis", "treatment"  # "a mole on my shoulder that has got darker. Should I have it removed?"
-    if _opening(s) in ("is that", "is this") and not s.asks and (trait := next((i.said for i in s.items if i.said in words("traits")), None)):
-        return "question", "contagion" if trait in ("contagious", "infectious") else "feeling" if trait in ("itchy", "painful", "sore", "itch", "hurt") else "cause"
-    if _asks_for_a_remedy(s):
-        return "diagnosis", "treatment"
-    plain = " ".join(_plainly(s))
-    if re.match(r"(?:is|are) (?:this|that|it|these|they) (?:also )?(?:what|the thing|the one) .*\bcall", plain):
-        return "question", "name"  # "is this what people call athlete's foot?"
-    if not s.labels & {"count", "image"} and re.match(r"(?:can|could|would|will) (?:you|u) (?:please )?(?:tell|explain|describe|say)(?: to)?(?: me| us)? (?:why|how)\b", plain):
-        return "question", "cause" if " why " in plain else "appearance"
-    if "rash" not in s.labels and (told := next((topic for pattern, topic in _HOW_TO_USE if pattern.search(plain)), None)):
-        return ("help", None) if told == "help" else ("question", told)
+    if (asked := _asked_at_once(s)) is not None:
+        return asked
     if any(i.label == "help" and "trained on" in i.said for i in s.items) and not s.named:
         return "question", "model"  # "what data were you trained on?"
     if not s.named and len(several := _about_images(s)) > 1:
@@ -81,12 +70,12 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return "reset", None
     if _which_it_was(s):
         return "question", "drawn"
-    if _opening(s) in ("does", "do", "can") and _of_scars(s):
+    if s.opening in ("does", "do", "can") and _of_scars(s):
         return "question", "cause"  # "does it leave scars?": of the condition
     if _opens_with_is(s) and s.has("modify", "pronoun") and not s.named and not s.asks and any(i.said in ("from", "due to", "caused by") for i in s.items):
         return "question", "cause"  # "is it from an allergy?"
     if not s.named:
-        asked = " ".join(_plainly(s))
+        asked = s.plainly
         if _WHAT_IS_OFFERED.match(asked):
             return "question", "vocabulary"
         if _HOW_MADE.match(asked):
@@ -114,7 +103,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
         return simple, None
     if not ("rash" in s.labels and (s.asks or s.labels & {"count", "area", "tone"})) and not (s.named and "count" in s.labels) and any(i.label == "help" and ("train" in i.said or i.said.endswith(("real", "genuine", "patients", "people"))) for i in s.items):
         return "help", None  # "how many images in your training set are on black skin?"
-    if _opening(s).startswith("how do i") and s.has("help") and not s.named and s.items[-1].said == "?":
+    if s.opening.startswith("how do i") and s.has("help") and not s.named and s.items[-1].said == "?":
         return "help", None  # "how do I ask for a different skin tone?"
     if (asked := _only_asked(s)) is not None:
         return asked
@@ -127,9 +116,36 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     return _small_talk(s)
 
 
+#: "a mole on my shoulder that has got darker. Should I have it removed?"
+_SHOULD_I = re.compile(r"(?:^|[.!?] |\b(?:summer|now|so|today) )should i (?:have|get|be|do|treat|remove|cut|leave|wait|take|put|use (?:a |an |the )?(?:cream|steroid|ointment))\b")
+#: "is this what people call athlete's foot?"
+_CALLED = re.compile(r"(?:is|are) (?:this|that|it|these|they) (?:also )?(?:what|the thing|the one) .*\bcall")
+#: "could you tell me why healthcare workers get eczema so often?"
+_TELL_ME_WHY = re.compile(r"(?:can|could|would|will) (?:you|u) (?:please )?(?:tell|explain|describe|say)(?: to)?(?: me| us)? (?:why|how)\b")
+
+
+def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
+    """Questions that are told by their words alone, whatever else is said."""
+    if any(i.said == "should" for i in s.items) and not s.asks and _SHOULD_I.search(" ".join(i.said for i in s.items)):
+        return "diagnosis", "treatment"
+    if s.opening in ("is that", "is this") and not s.asks and (trait := next((i.said for i in s.items if i.said in words("traits")), None)):
+        return "question", "contagion" if trait in ("contagious", "infectious") else "feeling" if trait in ("itchy", "painful", "sore", "itch", "hurt") else "cause"
+    first = s.opening.split(" ")[0]
+    if first in {*words("asking"), *words("auxiliary"), "should", "would", "could"}:
+        if _asks_for_a_remedy(s):
+            return "diagnosis", "treatment"
+        if _CALLED.match(s.plainly):
+            return "question", "name"
+        if not s.labels & {"count", "image"} and _TELL_ME_WHY.match(s.plainly):
+            return "question", "cause" if " why " in s.plainly else "appearance"
+    if "rash" not in s.labels and (told := next((topic for pattern, topic in _HOW_TO_USE if pattern.search(s.plainly)), None)):
+        return ("help", None) if told == "help" else ("question", told)
+    return None
+
+
 def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
     """ "does rosacea get worse with sun", "which one would you biopsy?": a question that no word of drawing turns into a request."""
-    said = _plainly(s)
+    said = s.plain_phrases
     opening = "".join(said[:1]).split(" ")[0]
     if opening == "how" and any(i.said in ("differ", "compare", "different") for i in s.items) and any(i.said in ("two", "both", "they", "these", "those", "them") for i in s.items) and not s.valued:
         return "question", "difference"  # "how do the two differ?"
@@ -158,22 +174,12 @@ def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
     return ("question", "difference" if s.has("modify", "pronoun") else "appearance") if changes else None
 
 
-def _opening(s: Sentence) -> str:
-    """What a sentence begins with, but for greetings, joins and interjections."""
-    return "".join(_plainly(s)[:1])
-
-
-def _plainly(s: Sentence) -> list[str]:
-    """What is said, phrase by phrase, but for greetings, joins and interjections."""
-    return [i.said for i in s.items if i.label not in ("conj", "social", "interjection")]
-
-
 def _asks_whether_real(s: Sentence) -> bool:
     """ "is this a real patient?", "which of these is real?"; not "show a real case"."""
     about = any(w in words("reality") for i in s.items for w in (i.said, i.said.split()[-1])) or any(i.label == "help" and i.said.startswith("from real") for i in s.items)
     if "rash" in s.labels and s.labels & {"count", "area", "tone"}:
         return False  # "are you able to do 20 synthetic photos of chickenpox?"
-    return about and not s.asks and _opening(s).split(" ")[0] in ("is", "are", "was", "were", "which", "do", "does")
+    return about and not s.asks and s.opening.split(" ")[0] in ("is", "are", "was", "were", "which", "do", "does")
 
 
 def person_words(s: Sentence) -> list[str]:
@@ -250,7 +256,7 @@ def _command(items: list[Item]) -> str | None:
 def _is_about_images(s: Sentence) -> bool:
     if s.valued or s.labels & {"image", "add", "compare", "darker", "worse", "clear", "count", "times", "seed"} or s.has("modify", "same", "again"):
         return True
-    if not s.asks and _SEVERAL.search(" ".join(_plainly(s))):
+    if not s.asks and _SEVERAL.search(s.plainly):
         return True  # "both in one go please", "all three skin colours together"
     if s.has("modify", "pronoun") and not (s.strange and "question" in s.labels):
         return True  # "show them", but not "can you label them?"
@@ -399,14 +405,13 @@ def diagnosis(s: Sentence) -> str | None:
 
 def _what_comes(s: Sentence) -> str | None:
     """ "is it going to scar?", "will it leave a mark?": how it ends, of a word that is no condition to draw."""
-    return "identify" if _opening(s) in ("is", "will", "could") and _of_scars(s) else None
+    return "identify" if s.opening in ("is", "will", "could") and _of_scars(s) else None
 
 
 def _asks_for_a_remedy(s: Sentence) -> bool:
     """ "do any of the creams you get over the counter clear ringworm?"."""
-    opens = _opening(s).split(" ")[0] in {*words("asking"), *words("auxiliary"), "should", "would", "could"}
     told = any(i.said in words("remedies") for i in s.items) and not s.labels & {"image", "count", "area", "tone"}
-    return opens and told and all(i.said in ("get", "use", "need", "have", "give", "make", "want") for i in s.of("request"))
+    return told and all(i.said in ("get", "use", "need", "have", "give", "make", "want") for i in s.of("request"))
 
 
 def _of_scars(s: Sentence) -> bool:
@@ -416,11 +421,11 @@ def _of_scars(s: Sentence) -> bool:
 
 def _of_oneself(s: Sentence) -> str | None:
     """ "is the one on my own shoulder a melanoma?": asked of one's own skin."""
-    return "identify" if _opening(s) in ("is", "are", "could", "might") and not s.asks and any(i.said in ("my own", "myself", "on me") and _is_pictured(s.items, k) for k, i in enumerate(s.items)) else None
+    return "identify" if s.opening in ("is", "are", "could", "might") and not s.asks and any(i.said in ("my own", "myself", "on me") and _is_pictured(s.items, k) for k, i in enumerate(s.items)) else None
 
 
 def _opens_with_is(s: Sentence) -> bool:
-    return _opening(s) in ("is", "are", "is it", "is this", "is that")
+    return s.opening in ("is", "are", "is it", "is this", "is that")
 
 
 def _is_it_bad(s: Sentence) -> bool:
@@ -463,12 +468,12 @@ def question(s: Sentence) -> str | None:
     """The topic asked about; None when it is no question or is best answered by images ("show me what … looks like")."""
     if _why_so(s):
         return "choice"
-    asked = " ".join(_plainly(s))
+    asked = s.plainly
     if _HOW_TOLD_APART.match(asked) or (not s.labels & {"count", "image"} and re.search(r"\bhow (?:[a-z]+ ){0,3}(?:tell|distinguish|differentiate)\b.*\b(?:apart|from|between)\b", asked)):
         return "difference"
-    if _opening(s).startswith("why") and not s.named and s.labels & {"skin", "scale", "slot_noun"} and any(i.said in words("wanted") for i in s.items):
+    if s.opening.startswith("why") and not s.named and s.labels & {"skin", "scale", "slot_noun"} and any(i.said in words("wanted") for i in s.items):
         return "vocabulary"  # "why do you need the skin tone?"
-    if _opening(s) == "why" and any(i.said in words("felt") for i in s.items):
+    if s.opening == "why" and any(i.said in words("felt") for i in s.items):
         return "feeling"  # "why it is so itchy?"
     if any(i.id == "resembles" for i in s.of("question")):
         return "resembles"
@@ -494,7 +499,7 @@ def question(s: Sentence) -> str | None:
     if not cues or (s.asks and s.items.index(cues[0]) > s.index("request")):
         return "vocabulary" if any(c.id == "vocabulary" for c in cues) and "rash" not in s.labels else None
     at = s.items.index(cues[0])
-    if not s.asks and not s.labels & {"image", "count"} and any(i.said in words("sign") for i in s.items) and ("rash" not in s.labels or _opening(s).startswith(("how", "why"))):
+    if not s.asks and not s.labels & {"image", "count"} and any(i.said in words("sign") for i in s.items) and ("rash" not in s.labels or s.opening.startswith(("how", "why"))):
         return "appearance"  # "how does erythema appear on dark skin compared to light skin?"
     if _then_asked_for(s, at):
         return None
@@ -566,7 +571,7 @@ def _asked_before(s: Sentence) -> str | None:
 def _how_it_looks(s: Sentence) -> str | None:
     """ "how does psoriasis look on black skin compared with white skin?": shown, and told in words as well."""
     looks = any(i.said.split()[0] in ("look", "looks", "appear", "appears") for i in s.items if i.label in ("word", "adverb", "question"))
-    return "appearance" if looks and "rash" in s.labels and _opening(s).split(" ")[0] in ("how", "what") and not s.asks else None
+    return "appearance" if looks and "rash" in s.labels and s.opening.split(" ")[0] in ("how", "what") and not s.asks else None
 
 
 def _why_so(s: Sentence) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Callable
 from typing import NamedTuple
 
 #: Longest text that is read; the rest is cut with the problem "too_long". A long spoken request has 400 characters.
@@ -31,69 +30,71 @@ _NTH_WORD = r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tent
 _KINDS = r"(?:seborrh(?:o?e)ic|atopic|contact|irritant|allergic contact|irritant contact)"
 _HOUR = "(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|sept?|oct|nov|dec)"
-_SUBS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+DIGITS = tuple("0123456789")
+#: Pattern, what is put in its place, and where it is worth the time what must stand in the text (in lower case) for it to be tried.
+_SUBS: tuple[tuple, ...] = (
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
-    (re.compile(r"\bas many(?: (?:images|pictures|photos|pics))?(?: as (?:you can|possible|you like))(?: (?:make|draw|show|give me|generate))?(?: of)?\b", re.I), "20 images of"),
-    (re.compile(r"\bhow many(?: images| pictures| photos)?\W{1,3}(\d+|one|two|three|four|five|six|seven|eight|nine|ten)\b", re.I), r"\1 images"),  # How many: 3
+    (re.compile(r"\bas many(?: (?:images|pictures|photos|pics))?(?: as (?:you can|possible|you like))(?: (?:make|draw|show|give me|generate))?(?: of)?\b", re.I), "20 images of", ("as many",)),
+    (re.compile(r"\bhow many(?: images| pictures| photos)?\W{1,3}(\d+|one|two|three|four|five|six|seven|eight|nine|ten)\b", re.I), r"\1 images", ("how many",)),  # How many: 3
     (re.compile(r"(?<=[ ,])twice(?=$|[ ,.;!]*$|, )", re.I), "2 times"),
     (re.compile(r"\bonce (?=(?:on|in|at|over|behind|under)\b)", re.I), "one "),
-    (re.compile(rf"\b(seborrh(?:o?e)ic|atopic|contact|irritant|allergic)( (?:vs\.?|versus|and|or|&|/|from|with|to) )(?={_KINDS} dermatitis\b)", re.I), r"\1 dermatitis\2"),
-    (re.compile(r"(?:^|(?<=[:;.,] )|(?<=\s))(?:1\. (?=[a-z])(?=.*\b2\. [a-z])|[2-9]\. (?=[a-z])(?=.*\b[3-9]\. [a-z]))|(?<=[;,.] )[2-9]\. (?=[a-z])"), " , "),  # 1. mild psoriasis; 2. severe psoriasis
+    (re.compile(rf"\b(seborrh(?:o?e)ic|atopic|contact|irritant|allergic)( (?:vs\.?|versus|and|or|&|/|from|with|to) )(?={_KINDS} dermatitis\b)", re.I), r"\1 dermatitis\2", ("dermatitis",)),
+    (re.compile(r"(?:^|(?<=[:;.,] )|(?<=\s))(?:1\. (?=[a-z])(?=.*\b2\. [a-z])|[2-9]\. (?=[a-z])(?=.*\b[3-9]\. [a-z]))|(?<=[;,.] )[2-9]\. (?=[a-z])"), " , ", DIGITS),  # 1. mild psoriasis; 2. severe psoriasis
     (re.compile(r"\b\d{2,4} *x *\d{2,4}\b(?! images?\b)(?! ?[cm]m\b)(?: ?p(?:x|ixels?)\b)?"), " "),  # 512x512
-    (re.compile(r"\b(?:(?:in|as|for) )?an? [2-9] ?[xX×] ?[2-9]\b(?! ?[cm]m)(?: (?:grid|panel|layout|table|matrix|array|figure)(?: of)?)?"), " "),  # a 2x2 grid
+    (re.compile(r"\b(?:(?:in|as|for) )?an? [2-9] ?[xX×] ?[2-9]\b(?! ?[cm]m)(?: (?:grid|panel|layout|table|matrix|array|figure)(?: of)?)?"), " ", DIGITS),  # a 2x2 grid
     (re.compile(r"([a-hj-uwyz])\1{2,}"), r"\1\1"),  # undooo, soooo; not iii
     (re.compile(r"(?:^|(?<=[\s,;:.]))\d{1,2}\)(?=\s)"), " , "),  # 1) tinea, 2) psoriasis
-    (re.compile(r"(?<!\w)'([^']{2,120})'(?!\w)"), r' "\1" '),
-    (re.compile(r"\bseed ?(?:[:=#]|number|no\.?|nr\.?|of|is|to)? ?(?=\d)", re.I), "seed "),
+    (re.compile(r"(?<!\w)'([^']{2,120})'(?!\w)"), r' "\1" ', ("'",)),
+    (re.compile(r"\bseed ?(?:[:=#]|number|no\.?|nr\.?|of|is|to)? ?(?=\d)", re.I), "seed ", ("seed",)),
     (re.compile(r"\bbehind of\b", re.I), "behind"),
-    (re.compile(r"\b(?:kind |best |warm )(?:regards|wishes)\b[\w ,.]{1,40}$", re.I), " "),
+    (re.compile(r"\b(?:kind |best |warm )(?:regards|wishes)\b[\w ,.]{1,40}$", re.I), " ", ("regards", "wishes")),
     (re.compile(r"\bfare(?=[ -](?:skin|complexion|tone))", re.I), "fair"),
     (re.compile(r"\b(\d+)[eE](\d{1,2})\b"), lambda m: m[1] + "0" * int(m[2])),  # 1e9
     (re.compile(r"(?:^|(?<=\s))--(?:ar|v|s|q|c|iw|niji|stylize|chaos|quality|aspect) \d+(?:[:.]\d+)?"), " "),  # --ar 16:9
     (re.compile(r"(?:^|(?<=\s))--(?=seed \d)"), " "),
     (re.compile(r"\b\d{1,2}[kK]\b(?=,? *(?:resolution|quality|uhd|photo|render|$|,))"), " hd "),
-    (re.compile(rf"\b{_DAY},? (?:the )?(?:{_NTH_WORD}|\d{{1,2}}(?:st|nd|rd|th))\b(?! (?:one|image|pic|picture|photo)s?\b)", re.I), " "),  # Tuesday the fourth
+    (re.compile(rf"\b{_DAY},? (?:the )?(?:{_NTH_WORD}|\d{{1,2}}(?:st|nd|rd|th))\b(?! (?:one|image|pic|picture|photo)s?\b)", re.I), " ", ("day",)),  # Tuesday the fourth
     (re.compile(r"\b(?:ref|reference|ticket|invoice)\b\.? ?(?:no\.?|number|id|#)? ?:? ?#?[\w/-]*\d[\w/-]*", re.I), " "),  # Ref: ABX-301/22
-    (re.compile(rf"\b(?:(?:{_DAY},? )?(?:on|by|before|until|till|since|(?:for|from)(?= (?:the )?[123]\d)) (?:{_DAY},? )?)(?:the )?(?:[12]?\d|3[01])(?:st|nd|rd|th)\b(?! (?:one|image|pic|picture|photo)s?\b)(?: (?:of )?{_MONTH})?", re.I), " "),  # on the 21st
+    (re.compile(rf"\b(?:(?:{_DAY},? )?(?:on|by|before|until|till|since|(?:for|from)(?= (?:the )?[123]\d)) (?:{_DAY},? )?)(?:the )?(?:[12]?\d|3[01])(?:st|nd|rd|th)\b(?! (?:one|image|pic|picture|photo)s?\b)(?: (?:of )?{_MONTH})?", re.I), " ", DIGITS),  # on the 21st
     (re.compile(rf"\b(?:the )?(?:[12]?\d|3[01])(?:st|nd|rd|th)? (?:of )?{_MONTH}\b|\b{_MONTH} (?:[12]?\d|3[01])(?:st|nd|rd|th)?\b", re.I), " "),  # 3rd of May, March 15
-    (re.compile(rf"\b(?:half|quarter|five|ten|twenty|twenty-five) (?:past|to) (?:{_HOUR}|\d{{1,2}})\b", re.I), " "),  # half past nine
+    (re.compile(rf"\b(?:half|quarter|five|ten|twenty|twenty-five) (?:past|to) (?:{_HOUR}|\d{{1,2}})\b", re.I), " ", (" past ", " to ")),  # half past nine
     (re.compile(r"\bH\. ?zoster\b", re.I), "herpes zoster"),
     (re.compile(r"\bT\. ?(?=(?:pedis|capitis|corporis|cruris|unguium|faciei|manuum|barbae)\b)", re.I), "tinea "),
     (re.compile(r"\b([01]?\d|2[0-3]):[0-5]\d\b(?:\s*[ap]\.?m\b\.?)?", re.I), " "),  # 8:30
     (re.compile(r"\b(\d{1,2}) ?- ?ish\b|\b(\d{1,2})ish\b", re.I), lambda m: f"{m[1] or m[2]} yo "),  # a 40ish guy
-    (re.compile(r"\b([1-9]0)(?: ?- ?something|s)\b", re.I), r"\1 yo "),  # 30-something, her 50s
-    (re.compile(r"\b(twenty|thirty|forty|fifty|sixty|seventy|eighty)(?: ?- ?| )something\b", re.I), " "),
+    (re.compile(r"\b([1-9]0)(?: ?- ?something|s)\b", re.I), r"\1 yo ", DIGITS),  # 30-something, her 50s
+    (re.compile(r"\b(twenty|thirty|forty|fifty|sixty|seventy|eighty)(?: ?- ?| )something\b", re.I), " ", ("something",)),
     (re.compile(r"\b(\d{1,3}) ?/ ?[FfMm]\b|\b(\d{1,3})[ -]y[ -]?(?:r[ -])?old [fm]\b", re.I), lambda m: f"{m[1] or m[2]} yo "),  # 28/F, a 17-y-old f
     (re.compile(r"\b(\d{1,3}) ?[FfMm]\b(?=$|[ ,.;:)])"), r"\1 yo "),  # 42F, of age and sex
     (re.compile(r"\b(?:\d{2,3}\s?/\s?\d{2,3}|\d{1,2}/\d{1,2}/\d{2,4})\b"), " "),  # 120/80, 3/12/2024
     (re.compile(r"(?<![\w.,])-(?=\d)"), " minus "),  # -3
-    (re.compile(r"(?<=[^\W\d_])-(?=\w)|(?<=\w)-(?=[^\W\d_])"), " "),  # 35-year-old
+    (re.compile(r"(?<=[^\W\d_])-(?=\w)|(?<=\w)-(?=[^\W\d_])"), " ", ("-",)),  # 35-year-old
     (re.compile(r"\bn/t\b"), "n't"),
-    (re.compile(r"\b(do|does|did|ca|wo|could|would|should|is|are|was|were|has|have)nt\b", re.I), r"\1n't"),
-    (re.compile(r"^(\W*)(is|are|was|were)n't (?=that|this|it|they|these|those|the)", re.I), r"\1\2 "),  # "isn't that the same as ringworm?"
-    (re.compile(r"(?<=[a-z] )(is|are|was|were)n'?t\b", re.I), r"\1 not"),  # not "isn't it contagious?"
-    (re.compile(r"(^|[,;.] |\b(?:and|make|only|just|keep|redo|replace|change|with|want|show|but) )no\. ?(?=\d)", re.I), r"\1number "),  # no. 2 on black skin
+    (re.compile(r"\b(do|does|did|ca|wo|could|would|should|is|are|was|were|has|have)nt\b", re.I), r"\1n't", ("nt",)),
+    (re.compile(r"^(\W*)(is|are|was|were)n't (?=that|this|it|they|these|those|the)", re.I), r"\1\2 ", ("n't", "nt")),  # "isn't that the same as ringworm?"
+    (re.compile(r"(?<=[a-z] )(is|are|was|were)n'?t\b", re.I), r"\1 not", ("nt", "n't")),  # not "isn't it contagious?"
+    (re.compile(r"(^|[,;.] |\b(?:and|make|only|just|keep|redo|replace|change|with|want|show|but) )no\. ?(?=\d)", re.I), r"\1number ", ("no.", "no .")),  # no. 2 on black skin
     (re.compile(r"\bnos\.? (?=\d)", re.I), "numbers "),
     (re.compile(r"(?<=\d) nos\b\.?", re.I), " images"),  # 5 nos. of tinea
-    (re.compile(r"\bof '?em\b", re.I), "of them"),
-    (re.compile(r"\b(pics|images|pictures|photos|help) 4 (?=(?:derm|my|our|a|an|the|tomorrow|tmrw|class|lecture|teaching|school|uni)\b)", re.I), r"\1 for "),  # pics 4 derm tutorial
-    (re.compile(r"^(\W*)undo (?:the |my )?last\W*$", re.I), r"\1undo"),
-    (re.compile(r"\b(?:not|neither) too (?:dark|light|fair|pale)(?:,| and| or| nor|, and) (?:not |nor )?too (?:dark|light|fair|pale)\b", re.I), "medium"),
-    (re.compile(r"\b(what|how|why|where|who|which) (?:exactly|actually|basically|precisely|on earth) ", re.I), r"\1 "),
-    (re.compile(r"\b(lower|upper) part of (?:the |his |her |my )?(?=(?:back|arm|leg|lip|face)s?\b)", re.I), r"\1 "),
-    (re.compile(r"(?<!number )(?<!image )(?<!picture )(?<!only )\b(\d+|one|two|three|four|five|six|seven|eight|nine|ten|a couple|a few) (?:(?:is|are|would be|will be|should be|'s) (?:enough|plenty|fine|sufficient|ok|okay|right|perfect|better)|(?:will|would|'ll|'d) do(?: nicely)?)\b(?! (?:for|of) )", re.I), r"\1 please"),
-    (re.compile(r"^(\W*\w+) ?(?:'ll|will|would|'d) do\b", re.I), r"\1 please"),  # two'll do
-    (re.compile(r"\b(seb|fitz|fitzp|approx|nos|pts?|yrs?|mod|sev|pics?|imgs?)\.(?=[ ,])", re.I), r"\1"),  # abbreviations end no sentence
+    (re.compile(r"\bof '?em\b", re.I), "of them", (" em", "'em")),
+    (re.compile(r"\b(pics|images|pictures|photos|help) 4 (?=(?:derm|my|our|a|an|the|tomorrow|tmrw|class|lecture|teaching|school|uni)\b)", re.I), r"\1 for ", (" 4 ",)),  # pics 4 derm tutorial
+    (re.compile(r"^(\W*)undo (?:the |my )?last\W*$", re.I), r"\1undo", ("undo",)),
+    (re.compile(r"\b(?:not|neither) too (?:dark|light|fair|pale)(?:,| and| or| nor|, and) (?:not |nor )?too (?:dark|light|fair|pale)\b", re.I), "medium", (" too ",)),
+    (re.compile(r"\b(what|how|why|where|who|which) (?:exactly|actually|basically|precisely|on earth) ", re.I), r"\1 ", ("exactly", "actually", "basically", "precisely", "on earth")),
+    (re.compile(r"\b(lower|upper) part of (?:the |his |her |my )?(?=(?:back|arm|leg|lip|face)s?\b)", re.I), r"\1 ", ("part of",)),
+    (re.compile(r"(?<!number )(?<!image )(?<!picture )(?<!only )\b(\d+|one|two|three|four|five|six|seven|eight|nine|ten|a couple|a few) (?:(?:is|are|would be|will be|should be|'s) (?:enough|plenty|fine|sufficient|ok|okay|right|perfect|better)|(?:will|would|'ll|'d) do(?: nicely)?)\b(?! (?:for|of) )", re.I), r"\1 please", ("enough", "plenty", "fine", "sufficient", "ok", "right", "perfect", "better", " do")),
+    (re.compile(r"^(\W*\w+) ?(?:'ll|will|would|'d) do\b", re.I), r"\1 please", (" do",)),  # two'll do
+    (re.compile(r"\b(seb|fitz|fitzp|approx|nos|pts?|yrs?|mod|sev|pics?|imgs?)\.(?=[ ,])", re.I), r"\1", ("seb.", "fitz", "approx.", "nos.", "pt", "yr", "mod.", "sev.", "pic", "img")),  # abbreviations end no sentence
     (re.compile(r"(?<![^\W_])(\d+)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), r"\1 "),  # 9am, 3x; not fitzpatrick17k
     (re.compile(r"\b(x|X)(?=\d)"), "x "),
-    (re.compile(r"\b(what|how|who|where|when|that)s\b", re.I), r"\1's"),
+    (re.compile(r"\b(what|how|who|where|when|that)s\b", re.I), r"\1's", ("whats", "hows", "whos", "wheres", "whens", "thats")),
     (re.compile(r"(?<=\w)'s\b", re.I), " 's"),
     (re.compile(r"(?<=s)'(?=\s)"), " '"),
-    (re.compile(r"\.{2,}|…"), " , "),
+    (re.compile(r"\.{2,}|…"), " , ", ("..", "…")),
     (re.compile(r"(?<!\d)\.(?!\w)|\.(?=\s|$)|(?<=[a-z]{2})\.(?=[A-Z])"), " . "),
     (re.compile(r"[\r\n]+"), " . "),
     (re.compile(r"([,;:!?()\[\]{}/\\&+%$€£\"|•=#])"), r" \1 "),
-    (re.compile(r"(?<=\w)[*~]+|[*~_<>^]+"), " "),
+    (re.compile(r"(?<=\w)[*~]+|[*~_<>^]+"), " ", ("*", "~", "_", "<", ">", "^")),
 )
 
 
@@ -107,7 +108,7 @@ def _needs_digit(pattern: str) -> bool:
     return "\\d" in pattern and not any(word in pattern for word in ("|one|", "first|", "(?:one|"))
 
 
-_PLAIN_SUBS = tuple((pattern, put) for pattern, put in _SUBS if not _needs_digit(pattern.pattern))
+_PLAIN_SUBS = tuple(sub for sub in _SUBS if not _needs_digit(sub[0].pattern))
 
 
 class Clean(NamedTuple):
@@ -142,6 +143,8 @@ def normalise(text: str) -> Clean:
     text = _NAME.sub("they ", text)
     text = _GLUED.sub(r"\1 ", text)
     text = _RANGE.sub(r"\1 - \2", text)
-    for pattern, put in _SUBS if _DIGIT.search(text) else _PLAIN_SUBS:
-        text = pattern.sub(put, text)
+    low = text.lower()
+    for pattern, put, *needs in _SUBS if _DIGIT.search(text) else _PLAIN_SUBS:
+        if not needs or any(part in low for part in needs[0]):
+            text = pattern.sub(put, text)
     return Clean(" ".join(text.split()), problems)

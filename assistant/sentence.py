@@ -35,6 +35,20 @@ class Sentence:
         return next((k for k, i in enumerate(self.items) if i.label == label), len(self.items))
 
     @cached_property
+    def plain_phrases(self) -> list[str]:
+        """What is said, phrase by phrase, but for greetings, joins and interjections."""
+        return [i.said for i in self.items if i.label not in ("conj", "social", "interjection")]
+
+    @cached_property
+    def plainly(self) -> str:
+        return " ".join(self.plain_phrases)
+
+    @cached_property
+    def opening(self) -> str:
+        """What a sentence begins with, but for greetings, joins and interjections."""
+        return "".join(self.plain_phrases[:1])
+
+    @cached_property
     def asks(self) -> bool:
         """Whether there is a verb of asking ("show", "I need")."""
         return "request" in self.labels
