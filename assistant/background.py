@@ -117,9 +117,9 @@ def set_background_aside(items: list[Item]) -> None:
     _set_told_aside(items)
     for before, after in _sentences(items):
         leads = _leads_to(items, before, after)
-        if (_is_told(items[before]) or leads) and (_is_asked(items[after]) or (leads and any(i.label == "request" for i in items[after]))):
+        if leads and (_is_asked(items[after]) or (leads and any(i.label == "request" for i in items[after]))):
             _drop_what_is_said_anew(items[before], items[after])
-        elif any(i.said in words("elsewhere") for i in items[after]) and _is_told(items[after]) and {"rash", "request"} <= {i.label for i in items[before]}:
+        elif any(i.said in words("elsewhere") for i in items[after]) and tells(items[after]) and {"rash", "request"} <= {i.label for i in items[before]}:
             _drop_what_is_said_anew(items[after], items[before])  # "shingles on the buttocks? everything online shows the chest"
         elif _looks_back(items[before]) and {"rash", "request"} <= {i.label for i in items[after]}:
             _drop_what_is_said_anew(items[before], items[after])  # "the students loved the acne images last year. Could we have …"
@@ -190,6 +190,8 @@ def _told_parts(items: list[Item]) -> list[slice]:
     for k, item in enumerate(items):
         if item.label == "conj" and item.id == "stop" and (item.said != ":" or any(i.label == "rash" for i in items[k : sentence_end(items, k + 1)])):
             cuts.append(k + 1)
+        elif item.text == "," and k and _asks_next(items, k):
+            cuts.append(k + 1)  # "a patient has a spot on his temple, I would like a picture of …"
         elif item.said in ("so", "but", "hence", "therefore") and k and any(i.label == "request" or i.said.split()[0] in ("please", "leave", "skip", "make") for i in items[k : sentence_end(items, k)]):
             cuts.append(k)
         elif item.text in (",", "-", "–", ";") and k and ((item.text != "," and (item.text == ";" or said_at(items, k + 1) in _TELLERS or (items[k + 1 : k + 2] and items[k + 1].label == "request"))) or (said_at(items, k + 1) in _TELLERS and any(i.label == "rash" for i in items[:k]))):
@@ -204,9 +206,16 @@ _TELLERS = ("my", "our", "we", "i", "they", "he", "she", "everyone", "everybody"
 
 def tells(sentence: list[Item]) -> bool:
     """Whether a sentence only tells: it has two strange words at least, and no word that asks for an image or changes one."""
+    asked = any(i.label == "request" and i.said not in ("made", "gave", "have") for i in sentence)
+    if not asked and (any(i.said in words("when_before") for i in sentence) or (any(i.said in ("already", "enough", "plenty of") for i in sentence) and not any(i.label == "count" and i.id != "noun" and i.said != "plenty of" for i in sentence) and any(i.said in ("have", "has", "had", "got", "i have", "i've", "we've", "have got", "i've got") for i in sentence))):
+        return True  # "yesterday you made eight of eczema on the foot", "I have a lot of light-skin images already"
     strange = sum(i.label in _STRANGE and i.text[:1].isalpha() and len(i.text) > 1 for i in sentence)
     asks = any(i.label == "request" and not _of_somebody(sentence, k) for k, i in enumerate(sentence))
-    changes = any((i.label == "modify" and i.id in ("change", "again", "instead") and not (i.said in ("use", "try", "keep", "make", "made") and _is_somebodys(sentence, k))) or i.label in ("target", "darker", "worse", "copy", "correction", "times", "seed") or (i.label == "add" and i.id != "also") or i.said in ("please", "pls") or (i.said in ("too", "as well") and strange < 4) for k, i in enumerate(sentence))
+    people, lacking = any(i.label == "people" for i in sentence), any(i.said.startswith("lack") for i in sentence)
+    elsewhere = any(i.said in words("elsewhere") for i in sentence)
+    only = any(i.said in ("only", "mostly", "mainly", "always", "never", "just") for i in sentence)
+    strange += 2 * people + only + 2 * (lacking or elsewhere)
+    changes = any((i.label == "modify" and i.id in ("change", "again", "instead") and not (i.said in ("use", "try", "keep", "make", "made") and _is_somebodys(sentence, k))) or i.label in ("target", "darker", "worse", "copy", "correction", "times", "seed") or (i.label == "add" and i.id != "also") or (i.said in ("please", "pls")) or (i.said in ("too", "as well") and strange < 4) for k, i in enumerate(sentence))
     counts = any(i.label == "count" and i.id != "noun" and i.said not in ("half", "plenty of", "a lot of", "lots of", "some", "many", "several") and label_at(sentence, next_index(sentence, k, ("adverb", "descriptor"))) != "word" for k, i in enumerate(sentence)) and any(i.label in ("rash", "image") for i in sentence)
     told = {word for i in sentence for word in i.said.split()}
     return strange > 1 and not (asks or changes or counts) and bool(told & _FINITE or any(i.said.startswith(("i'", "we'", "they'", "it'")) or i.said.endswith(("n't", "'s")) for i in sentence))
@@ -215,7 +224,7 @@ def tells(sentence: list[Item]) -> bool:
 #: A sentence with one of these has a verb or a subject: it is no list of what is wanted.
 _FINITE = words("telling") | {
     "i", "we", "they", "he", "she", "it", "you", "who", "everybody", "everyone", "nobody", "somebody", "someone", "do", "does", "did", "get", "gets", "got", "can", "could", "will", "would", "might",
-    "use", "uses", "used", "comes", "know", "knows", "think", "thought", "learn", "learns", "works", "work", "goes", "shows", "takes", "sees", "teach", "taught", "always", "usually", "never", "mostly", "often",
+    "use", "uses", "used", "show", "comes", "know", "knows", "think", "thought", "learn", "learns", "works", "work", "goes", "shows", "takes", "sees", "teach", "taught", "always", "usually", "never", "mostly", "often",
 }  # fmt: skip
 
 
@@ -239,7 +248,7 @@ def _of_somebody(sentence: list[Item], k: int) -> bool:
     last = item.said.split()[-1]
     if last in ("get", "gets", "see", "have", "has", "use", "show", "shows", "draw", "draws", "make", "makes", "find", "like", "do", "does", "use", "present"):
         others = {*words("telling"), *words("in_room"), *words("elsewhere"), "they", "he", "she", "who", "that", "to", "only", "mostly", "mainly", "always", "usually", "often", "never", "ever", "can", "t", "not", "don't", "can't"}
-        return item.said in ("have", "i have", "we have", "has") or before in others or (k > 0 and sentence[k - 1].label in ("word", "people", "unit", "negate"))
+        return item.said in ("have", "i have", "we have", "has") or before in others or (k > 0 and (sentence[k - 1].label in ("word", "people", "unit", "negate") or sentence[k - 1].id == "noun"))
     return False
 
 
@@ -331,26 +340,6 @@ def _asks_next(items: list[Item], k: int) -> bool:
     while j < len(items) and items[j].said in ("please", "pls", "kindly", "can", "could", "you", "and", "then", "but", "i", "we", "do", "still", "now", "also", "just"):
         j += 1
     return j < len(items) and (items[j].label == "request" or (items[j].said in ("need", "want") and items[j - 1].said in ("i", "we", "do", "still")))
-
-
-def _is_told(sentence: list[Item]) -> bool:
-    """Whether a sentence tells of somebody or something, and asks for nothing: "my trainees only ever see …"."""
-    if any(i.said in ("already", "enough", "plenty of") for i in sentence) and any(i.said in ("have", "has", "had", "got", "i have", "i've", "we've", "have got", "i've got") for i in sentence) and not any(i.label == "request" and i.said != "have" for i in sentence):
-        return True  # "I have a lot of light-skin images already"
-    if any(i.said in words("when_before") for i in sentence) and not any(i.label == "request" and i.said not in ("made", "gave") for i in sentence):
-        return True  # "yesterday you made eight of eczema on the foot"
-    elsewhere = any(i.said in words("elsewhere") for i in sentence)  # "most of our textbook pictures show white skin"
-    asks = any(i.label == "request" and not (i.said in ("shown", "given", "asked", "sent") and said_at(sentence, k - 1) in ("are", "is", "were", "was", "been", "get", "being", "we're", "they're")) and not (i.said in ("see", "show", "shows", "have", "use") and k and (sentence[k - 1].label in _SUBJECTS or (elsewhere and sentence[k - 1].id == "noun") or sentence[k - 1].said in ("only", "mostly", "mainly", "just", "always", "usually"))) for k, i in enumerate(sentence))
-    lacking = any(i.said.startswith("lack") for i in sentence)
-    others = any(i.label in ("count", "add", "compare", "modify", "target", "social") and i.id != "now" and not ((lacking or elsewhere) and i.id == "noun") for i in sentence)
-    verb = any(words("telling") & set(i.said.split()) or i.said in words("we_are") or (i.label in ("request", "word") and i.said in ("show", "shows", "use", "have")) for i in sentence)
-    strange = [i for i in sentence if i.label in ("unit", "diagnosis") or (i.label == "word" and i.text.isalpha() and is_english(i.said))]
-    only = any(i.said in ("only", "mostly", "mainly", "always", "never", "just") for i in sentence)
-    return verb and (len(strange) > 1 - 2 * (only or elsewhere) or lacking or any(i.label == "people" for i in sentence)) and not asks and not others
-
-
-#: What stands before "see" where somebody sees.
-_SUBJECTS = ("word", "people", "unit", "negate", "idiom", "adverb")
 
 
 def _leads_to(items: list[Item], before: slice, after: slice) -> bool:
