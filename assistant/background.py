@@ -106,6 +106,8 @@ def set_background_aside(items: list[Item]) -> None:
                 _drop_if_told_elsewhere(items, 0, end)  # "since my talk on melanoma went well, …", "unlike last year's exam, …"
         elif item.said == "only" and k and any(i.said in words("seen_or_shown") for i in items[k + 1 : k + 4]) and not any(i.label == "request" and i.said not in words("seen_or_shown") for i in items[max(0, k - 3) : k]):
             _drop_tone_told_elsewhere(items, k, _end(items, k))  # "I've only ever seen it on white people"
+        elif item.said == "but" and k and any(i.said.split()[-1] in ("said", "wrote", "typed") for i in items[:k]) and any(i.said in ("said", "meant", "mean", "want", "should", "wanted") for i in items[k:]):
+            _drop_what_is_said_anew(items[:k], items[k:])  # "I said olive but I should have said brown"
         elif item.said == "but" and k > 3 and any(i.said == "going" and said_at(items, n - 1) in ("was", "were") for n, i in enumerate(items[:k])):
             _drop_what_is_said_anew(items[:k], items[k:])  # "I was going to ask for the elbow but make it the knee"
         elif (item.said in words("reason") and k and (item.said != "seeing" or said_at(items, k + 1) in ("that", "as", "how"))) or item.said in words("mix_up"):
@@ -150,6 +152,7 @@ def _set_told_aside(items: list[Item]) -> None:
     if len(parts) < 2 or not any(i.is_value for i in items):
         return
     told = [tells(items[part]) for part in parts]
+    _told_last(items, parts, told)
     for n, part in enumerate(parts):
         if not told[n]:
             continue
@@ -165,8 +168,20 @@ def _set_told_aside(items: list[Item]) -> None:
         for item in items[part]:
             again = (item.is_value or item.label == "count") and item.label in anew
             again = again or (after is before and item.label == "severity" and not item.said.startswith(("mild", "moder", "sever")))  # "before moving on to the bad ones"
-            if again or (item.label in _CUES and named) or item.id == "noun" or (item.label == "count" and named) or (item.label == "outside_rash" and named):
+            of_told = item.label == "question" and item.id in ("person_have", "site", "cause")
+            if again or of_told or (item.label in _CUES and named) or item.id == "noun" or (item.label == "count" and named) or (item.label == "outside_rash" and named):
                 item.drop()
+
+
+def _told_last(items: list[Item], parts: list[slice], told: list[bool]) -> None:
+    """ "My students know it on hands. They've never seen it on the eyelids, so give me two of that": the site told last."""
+    for slot in ("area", "tone"):
+        where = [n for n, part in enumerate(parts) if any(i.label == slot and not i.negated for i in items[part])]
+        if len(where) > 1 and all(told[n] for n in where) and any(i.label == "request" for n, part in enumerate(parts) if not told[n] for i in items[part]):
+            for n in where[:-1]:
+                for item in items[parts[n]]:
+                    if item.label == slot:
+                        item.drop()
 
 
 def _asks_for_it(asked: list[Item], told: list[Item]) -> bool:
@@ -201,16 +216,18 @@ def _told_parts(items: list[Item]) -> list[slice]:
 
 
 #: What a clause that tells something begins with.
-_TELLERS = ("my", "our", "we", "i", "they", "he", "she", "everyone", "everybody", "as", "because", "cos", "since")
+_TELLERS = ("my", "our", "we", "i", "i'm", "im", "it's", "we're", "they're", "they", "he", "she", "everyone", "everybody", "as", "because", "cos", "since")
 
 
 def tells(sentence: list[Item]) -> bool:
     """Whether a sentence only tells: it has two strange words at least, and no word that asks for an image or changes one."""
     asked = any(i.label == "request" and i.said not in ("made", "gave", "have") for i in sentence)
-    if not asked and (any(i.said in words("when_before") for i in sentence) or (any(i.said in ("already", "enough", "plenty of") for i in sentence) and not any(i.label == "count" and i.id != "noun" and i.said != "plenty of" for i in sentence) and any(i.said in ("have", "has", "had", "got", "i have", "i've", "we've", "have got", "i've got") for i in sentence))):
+    if not asked and (any(i.said in words("when_before") for i in sentence) or any({"already", "have"} <= set(i.said.split()) for i in sentence) or (any(i.said in ("already", "enough", "plenty of") for i in sentence) and not any(i.label == "count" and i.id != "noun" and i.said != "plenty of" for i in sentence) and any(i.said in ("have", "has", "had", "got", "i have", "i've", "we've", "have got", "i've got") for i in sentence))):
         return True  # "yesterday you made eight of eczema on the foot", "I have a lot of light-skin images already"
     strange = sum(i.label in _STRANGE and i.text[:1].isalpha() and len(i.text) > 1 for i in sentence)
     asks = any(i.label == "request" and not _of_somebody(sentence, k) for k, i in enumerate(sentence))
+    said = {i.said for i in sentence}
+    asks = asks or "missing" in said or ("what" in said and bool(said & {"don't", "not", "lack", "need"}) and any(i.label == "rash" or i.said == "one" for i in sentence))  # "What I don't have is one on a black chest"
     people, lacking = any(i.label == "people" for i in sentence), any(i.said.startswith("lack") for i in sentence)
     elsewhere = any(i.said in words("elsewhere") for i in sentence)
     only = any(i.said in ("only", "mostly", "mainly", "always", "never", "just") for i in sentence)
@@ -223,15 +240,16 @@ def tells(sentence: list[Item]) -> bool:
 
 #: A sentence with one of these has a verb or a subject: it is no list of what is wanted.
 _FINITE = words("telling") | {
-    "i", "we", "they", "he", "she", "it", "you", "who", "everybody", "everyone", "nobody", "somebody", "someone", "do", "does", "did", "get", "gets", "got", "can", "could", "will", "would", "might",
-    "use", "uses", "used", "show", "comes", "know", "knows", "think", "thought", "learn", "learns", "works", "work", "goes", "shows", "takes", "sees", "teach", "taught", "always", "usually", "never", "mostly", "often",
+    "i", "im", "we", "they", "he", "she", "it", "you", "who", "everybody", "everyone", "nobody", "somebody", "someone", "do", "does", "did", "get", "gets", "got", "can", "could", "will", "would", "might",
+    "use", "uses", "used", "show", "say", "says", "describe", "describes", "expect", "expects", "call", "calls", "ask", "asks", "wants", "tell", "tells", "love", "loves", "hate", "hates", "believe", "confuse", "mix", "keep", "keeps",
+    "make", "makes", "made", "run", "write", "wrote", "read", "start", "starts", "study", "comes", "know", "knows", "think", "thought", "learn", "learns", "works", "work", "goes", "shows", "takes", "sees", "teach", "taught", "always", "usually", "never", "mostly", "often",
 }  # fmt: skip
 
 
 def _is_somebodys(sentence: list[Item], k: int) -> bool:
     """ "we use", "I can't use", "the ones they made": what somebody does, told and not asked for."""
     before = said_at(sentence, k - 1)
-    return before in ("we", "they", "he", "she", "i", "students", "not", "who", "that", "people") or before.endswith(("n't", "'t")) or label_at(sentence, k - 1) == "negate"
+    return label_at(sentence, k - 1) in ("person", "people") or before in ("we", "they", "he", "she", "i", "students", "not", "who", "that", "people") or before.endswith(("n't", "'t")) or label_at(sentence, k - 1) == "negate"
 
 
 def _of_somebody(sentence: list[Item], k: int) -> bool:
@@ -247,7 +265,7 @@ def _of_somebody(sentence: list[Item], k: int) -> bool:
         return True
     last = item.said.split()[-1]
     if last in ("get", "gets", "see", "have", "has", "use", "show", "shows", "draw", "draws", "make", "makes", "find", "like", "do", "does", "use", "present"):
-        others = {*words("telling"), *words("in_room"), *words("elsewhere"), "they", "he", "she", "who", "that", "to", "only", "mostly", "mainly", "always", "usually", "often", "never", "ever", "can", "t", "not", "don't", "can't"}
+        others = {"i", "we", *words("telling"), *words("in_room"), *words("elsewhere"), "they", "he", "she", "who", "that", "to", "only", "mostly", "mainly", "always", "usually", "often", "never", "ever", "can", "t", "not", "don't", "can't"}
         return item.said in ("have", "i have", "we have", "has") or before in others or (k > 0 and (sentence[k - 1].label in ("word", "people", "unit", "negate") or sentence[k - 1].id == "noun"))
     return False
 

@@ -290,6 +290,12 @@ def ambiguous(items: list[Item]) -> None:
             item.drop()  # "a handout about dermatitis in hairdressers: contact dermatitis on the fingers"
         elif item.said == "put" and label_at(items, k - 1) in ("", "conj", "social") and said_at(items, k + 1) == "the" and label_at(items, k + 2) == "rash":
             item.become("modify", "change")  # "put the psoriasis on fair skin and the eczema on black skin"
+        elif item.said == "take" and said_at(items, k + 1) == "the" and any(i.said in ("away", "out", "off") for i in items[k + 2 : k + 6]):
+            item.become("negate", "forward")  # "take the psoriasis away, only eczema"
+        elif item.said == "than" and any({"better", "rather", "prefer", "nicer"} & set(i.said.split()) for i in items[:k]):
+            a, b = prev_index(items, k, ("adverb", "word", "worse", "social", "question")), next_index(items, k, ("adverb",))
+            if label_at(items, a) in ("area", "tone", "rash") and label_at(items, a) == label_at(items, b):
+                items[b].drop()  # "knee is better than leg", "I'd rather have scalp than face"
         elif item.label == "add" and item.id == "also" and said_at(items, k + 1) in ("i", "we") and not any(i.label in ("rash", "area") for i in items):
             item.drop()  # "dark skin, also I forgot severe"
         elif item.said in ("prefer", "i prefer", "i'd prefer", "rather") or item.said.endswith("prefer"):

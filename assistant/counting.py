@@ -42,7 +42,7 @@ def classify(items: list[Item]) -> None:
             item.become(*_role(items, k))
         elif item.label == "number" and item.number is not None:
             item.become(*_role(items, k))
-        elif item.said == "the one" and said_at(items, k - 1) in ("just", "only") and said_at(items, k + 1) in _PLACE:
+        elif item.said == "the one" and said_at(items, k - 1) in ("just", "only") and (said_at(items, k + 1) in _PLACE or label_at(items, k + 1) == "image"):
             item.become("count")  # "two pictures in fair skin, and just the one in olive"
             item.number = 1.0
         elif item.said in words("so_often") and said_at(items, k + 1) in _PLACE and any(i.label == "rash" for i in items):
@@ -98,6 +98,9 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
     if said_at(items, k + 1) == "slides" and said_at(items, k + 2) in ("of", "with", "showing", "worth") and any(i.label == "rash" for i in items[k:]):
         items[k + 1].drop()
         return "count", ""  # "8 slides of hives"
+    if items[k].number == 1 and said_at(items, k + 1) == "for" and label_at(items, k + 2) == "each" and label_at(items, next_index(items, k + 2)) in ("word", "unit", "people") and any(i.label in ("count", "number") and i.number for i in items[:k]):
+        items[k + 2].drop()
+        return "figure", ""  # "seven pictures, one for every table in my workshop"
     if said_at(items, k + 1) in ("way", "fold", "part", "panel", "stage") and items[k].number > 1:
         return "figure", ""  # "for a three-way plate"
     if "." in items[k].text and label_at(items, k + 1) != "image":

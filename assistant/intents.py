@@ -34,7 +34,7 @@ _HOW_TO_USE = (
     (re.compile(r"^(?:please )?(?:explain|tell|show|teach|how|i).{0,40}\bhow (?:(?:should|do|can|could|would|must|to) )?(?:i |we |one |you )?(?:should |must |can )?(?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
     (re.compile(r"^how (?:should|do|can|could|would|must) (?:i|we|one) (?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
     (re.compile(r"^(?:do|does|can|will|could|would) (?:you|it|this|the (?:chat|program|app|tool))(?: also| still)? (?:work|run|function|be used)\b.*(?:offline|internet|network|wi ?fi|phone|tablet|laptop|browser|gpu|graphics card|windows|mac)"), "help"),
-    (re.compile(r"^what (?:do|have) you (?:have|got|offer)\W*$"), "vocabulary"),
+    (re.compile(r"\bwhat (?:do|have) you (?:have|got|offer)\W*$"), "vocabulary"),
     (re.compile(r"^why (?:is|are|was) (?:that|this|it)(?: so)?\W*$"), "cause"),
     (re.compile(r"^what ?(?:'s|has|have|does) .*\bto do with\b"), "cause"),
     (re.compile(r"^(?:are|is|am|can) (?:these|those|they|this|it|i|we)\b.*\b(?:to|for) (?:print|publish|share|copy|post|hand out|reuse|distribute)\b"), "use"),
@@ -43,6 +43,8 @@ _HOW_TO_USE = (
     (re.compile(r"^how (?:many (?:days|weeks|months|hours|years)|long) (?!(?:will|does|would|do) (?:you|it take|this take))"), "cause"),
     (re.compile(r"^(?:and |so )?what (?:\w+ )?causes? (?:that|this|it|them|these|those)\b"), "cause"),
     (re.compile(r"^(?:what|which|where|any)\W(?:'s |is |are |\w+ ){0,4}(?:difference|differences)\b"), "difference"),
+    (re.compile(r"\bhow (?:many|much) (?:[a-z]+ )?(?:you|u|it|i|we) (?:can|could|may)\b"), "limit"),
+    (re.compile(r"\b(?:work|speak|understand|know|read|available)\b.*\b(?:french|german|spanish|italian|portuguese|other languages?|another language|hindi|arabic|chinese)\b"), "help"),
     (re.compile(r"\bhow (?:many|much) (?:[a-z]+ )?(?:can|could|do|does|will|may) (?:you|u|it|i|we|this)\b.*(?:at once|at a time|at one go|in one go|per turn|a turn|maximum|at most|per request)"), "limit"),
     (re.compile(r"\b(?:know|see|tell me|learn|ask) (?:what|which) (?:skin )?(?:conditions?|rash(?:es)?|diseases?|tones?|sites?|areas?) (?:you|u|it|this)\b.*(?:able|can|could|know|support|draw|offer)"), "vocabulary"),
     (re.compile(r"^(?:which|what) (?:skin types?|fitzpatrick|types?|monk).*(?:correspond|mean|stand for|map|\b(?:is|are|would be) )"), "vocabulary"),
@@ -119,7 +121,7 @@ def intent(s: Sentence) -> tuple[str, str | None]:
 #: "a mole on my shoulder that has got darker. Should I have it removed?"
 _SHOULD_I = re.compile(r"(?:^|[.!?] |\b(?:summer|now|so|today) )should i (?:have|get|be|do|treat|remove|cut|leave|wait|take|put|use (?:a |an |the )?(?:cream|steroid|ointment))\b")
 #: "is this what people call athlete's foot?"
-_CALLED = re.compile(r"(?:is|are) (?:this|that|it|these|they) (?:also )?(?:what|the thing|the one) .*\bcall")
+_CALLED = re.compile(r"(?:(?:so )?what (?:do|would|does|is) .*\bcall(?:ed)?(?: it| this| that| them)?\W*$)|(?:is|are) (?:this|that|it|these|they) (?:also )?(?:what|the thing|the one) .*\bcall")
 #: "could you tell me why healthcare workers get eczema so often?"
 _TELL_ME_WHY = re.compile(r"(?:can|could|would|will) (?:you|u) (?:please )?(?:tell|explain|describe|say)(?: to)?(?: me| us)? (?:why|how)\b")
 
@@ -128,9 +130,12 @@ def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
     """Questions that are told by their words alone, whatever else is said."""
     if any(i.said == "should" for i in s.items) and not s.asks and _SHOULD_I.search(" ".join(i.said for i in s.items)):
         return "diagnosis", "treatment"
-    if s.opening in ("is that", "is this") and not s.asks and (trait := next((i.said for i in s.items if i.said in words("traits")), None)):
+    of_images = s.opening in ("is", "are") and "rash" not in s.labels and s.items[-1].said == "?" and not s.labels & {"count", "image", "person", "diagnosis"}
+    if (s.opening in ("is that", "is this") or of_images) and not s.asks and (trait := next((i.said for i in s.items if i.said in words("traits")), None)):
         return "question", "contagion" if trait in ("contagious", "infectious") else "feeling" if trait in ("itchy", "painful", "sore", "itch", "hurt") else "cause"
-    first = s.opening.split(" ")[0]
+    if s.opening == "is" and s.items[-1].said == "?" and s.has("question", "cause") and not s.asks and not s.valued:
+        return "question", "cause"  # "is nickel a common cause?"
+    first = s.plainly.removeprefix("so ").split(" ")[0]
     if first in {*words("asking"), *words("auxiliary"), "should", "would", "could"}:
         if _asks_for_a_remedy(s):
             return "diagnosis", "treatment"
@@ -295,8 +300,8 @@ def _small_talk(s: Sentence) -> tuple[str, str | None]:
         return "social", "no"
     if s.labels & {"generic_rash", "skin"}:
         return "request", None
-    if social and social[0].id == "greeting" and s.items[0] is social[0] and not s.asks and s.items[-1].said != "?":
-        return "social", "greeting"  # "Good afternoon, I am Professor Lindqvist and I teach dermatology"
+    if social and s.items[0] in social and s.items[-1].said != "?" and not any(i.id == "change" and i.said.split()[-1] not in ("wanted", "set") for i in s.of("modify")) and (not s.asks or len(s.of("word")) < 2 or [i.said for i in s.of("request")] == ["get"]):
+        return "social", social[0].id  # "Good afternoon, I am Professor Lindqvist and I teach dermatology", "perfect, that's what I wanted"
     if social and len(s.of("word")) <= 2 and not s.has("modify", "change"):
         return "social", social[0].id
     if meaningful and all(i.label == "word" and i.text.isalpha() and not is_english(i.said) for i in meaningful):
@@ -487,6 +492,8 @@ def question(s: Sentence) -> str | None:
         if item.label == "question" and item.id == "person_have" and " " not in item.said and label_at(s.items, k + 1) == "rash":
             item.drop()  # "a common mole"
     for k, item in enumerate(s.items):
+        if item.label == "question" and item.said in ("common", "typical") and k > 1 and not any(i.said == "?" for i in s.items):
+            item.drop()  # "Our curriculum wants 'common infestations', so scabies it is."
         if item.label == "question" and item.id == "person_have" and said_at(s.items, k + 1) in ("request", "question", "wish"):
             item.drop()  # "I suppose this is a common request"
         if k == 0 and item.said == "is" and label_at(s.items, 1) == "social":

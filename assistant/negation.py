@@ -88,7 +88,7 @@ def correct(items: list[Item]) -> None:
             continue
         if items[k].said in ("i mean", "i meant") and label_at(items, k - 1) == "rash" and any(i.label == "rash" and i.id == items[k - 1].id for i in items[: k - 1]):
             items[k - 1].drop()  # "dandruff on the scalp, seb derm i mean"
-        b = next_index(items, k, ("adverb", "side", "conj", "skin", "modify", "correction"))
+        b = next_index(items, k, ("adverb", "side", "conj", "skin", "modify", "correction", "request"))
         slot = label_at(items, b)
         if b is None or b > k + 6 or slot not in (*SLOTS, "count", "number"):
             continue
@@ -167,7 +167,7 @@ def _cover(items: list[Item], k: int) -> None:
     if k == 0 and items[k].said == "no" and said_at(items, 1) in ("the", "on", "in", "at", "i", "it", "not"):
         items[k].drop()  # "no the elbows": a correction
         return
-    if items[k].said == "no" and said_at(items, k + 1).rstrip("s") in ("picture", "image", "photo", "example", "photograph", "illustration") and any(i.said in ("have", "i have", "we have", "has", "got", "with") for i in items[:k]) and not any(i.label == "request" for i in items[:k]):
+    if items[k].said == "no" and said_at(items, k + 1).rstrip("s") in ("picture", "image", "photo", "example", "photograph", "illustration") and any(i.said in ("have", "i have", "we have", "has", "got", "with", "i've", "we've", "'ve") for i in items[:k]) and not any(i.label == "request" for i in items[:k]):
         items[k + 1].drop()  # "I have a lecture in ten minutes and no picture of vitiligo"
         return
     verb = next_index(items, k)

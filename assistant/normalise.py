@@ -73,7 +73,7 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"\b(do|does|did|ca|wo|could|would|should|is|are|was|were|has|have)nt\b", re.I), r"\1n't", ("nt",)),
     (re.compile(r"^(\W*)(is|are|was|were)n't (?=that|this|it|they|these|those|the)", re.I), r"\1\2 ", ("n't", "nt")),  # "isn't that the same as ringworm?"
     (re.compile(r"(?<=[a-z] )(is|are|was|were)n'?t\b", re.I), r"\1 not", ("nt", "n't")),  # not "isn't it contagious?"
-    (re.compile(r"(^|[,;.] |\b(?:and|make|only|just|keep|redo|replace|change|with|want|show|but) )no\. ?(?=\d)", re.I), r"\1number ", ("no.", "no .")),  # no. 2 on black skin
+    (re.compile(r"(^|[,;.] |\b(?:and|make|only|just|keep|redo|replace|change|with|want|show|but|take) )no\. ?(?=\d)", re.I), r"\1number ", ("no.", "no .")),  # no. 2 on black skin
     (re.compile(r"\bnos\.? (?=\d)", re.I), "numbers "),
     (re.compile(r"(?<=\d) nos\b\.?", re.I), " images"),  # 5 nos. of tinea
     (re.compile(r"\bof '?em\b", re.I), "of them", (" em", "'em")),

@@ -143,6 +143,8 @@ class Parser:
         problems += count_problems(items) + contradictions(items)
         sentence = Sentence(items, read_patches(items), unknown, modes.targets(items))
         intent, topic = intents.intent(sentence)
+        if intent in ("off_topic", "request", "diagnosis") and "? " in text and (asked := self._asked_first(text)) is not None:
+            return asked.model_copy(update={"text": text})
         if intent in ("off_topic", "request") and (asked := self._asked_last(text, intent == "request")) is not None:
             return asked.model_copy(update={"text": text, "patches": asked.patches or sentence.patches})
         problems += modes.open_changes(sentence) if intent == "request" else []
@@ -174,6 +176,15 @@ class Parser:
             problems=tuple(dict.fromkeys(problems)),
             topic=topic,
         )
+
+    def _asked_first(self, text: str) -> ParsedTurn | None:
+        """ "Which skin tones do you have? I ask because our audience is very mixed": the question by itself."""
+        first, _, rest = text.strip().partition("? ")
+        told = self._resolve(self._items(normalise(rest).text))
+        if "?" in rest or any(i.label in ("rash", "count", "image") for i in told) or not tells(told):
+            return None
+        alone = self.parse(f"{first}?")
+        return alone if alone.intent in ("question", "help") else None
 
     def _asked_last(self, text: str, told: bool) -> ParsedTurn | None:
         """ "Our hospital is strict about consent, so I have to ask. Are these real people?": the question by itself.
