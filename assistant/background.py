@@ -169,7 +169,7 @@ def _set_told_aside(items: list[Item]) -> None:
             again = (item.is_value or item.label == "count") and item.label in anew
             again = again or (after is before and item.label == "severity" and not item.said.startswith(("mild", "moder", "sever")))  # "before moving on to the bad ones"
             of_told = item.label == "question" and item.id in ("person_have", "site", "cause")
-            if again or of_told or (item.label in _CUES and named) or item.id == "noun" or (item.label == "count" and named) or (item.label == "outside_rash" and named):
+            if again or of_told or (item.label in _CUES and named) or item.id == "noun" or (item.label == "count" and named) or (item.label.startswith("outside_") and named):
                 item.drop()
 
 
@@ -196,7 +196,7 @@ def _takes_back(sentence: list[Item]) -> bool:
     """ "I think brown would be better": said after a request, it changes it."""
     changing = {"would", "should", "could", "better", "rather", "instead", "actually", "prefer", "sorry", "wait", "also", "too", "must", "mean", "meant", "let", "same", "other", "make", "please"}
     negates = any(i.label == "negate" and label_at(sentence, next_index(sentence, k)) in ("rash", "area", "tone", "severity") for k, i in enumerate(sentence))
-    return negates or any(set(i.said.split()) & changing or i.label in ("modify", "each", "after_any", "clear", "scale") for i in sentence if i.id != "pronoun")
+    return negates or any(set(i.said.split()) & changing or i.label in ("modify", "after_any", "clear", "scale") or (i.label == "each" and label_at(sentence, next_index(sentence, k)) in ("slot_noun", "skin", "area", "rash")) for k, i in enumerate(sentence) if i.id != "pronoun")
 
 
 def _told_parts(items: list[Item]) -> list[slice]:
@@ -216,7 +216,7 @@ def _told_parts(items: list[Item]) -> list[slice]:
 
 
 #: What a clause that tells something begins with.
-_TELLERS = ("my", "our", "we", "i", "i'm", "im", "it's", "we're", "they're", "they", "he", "she", "everyone", "everybody", "as", "because", "cos", "since")
+_TELLERS = ("my", "our", "we", "i", "i'd", "we'd", "i'm", "im", "it's", "we're", "they're", "they", "he", "she", "everyone", "everybody", "as", "because", "cos", "since")
 
 
 def tells(sentence: list[Item]) -> bool:

@@ -130,7 +130,8 @@ def weak_values(items: list[Item]) -> None:
             items[k + 1].drop()
             item.drop()  # "honey-coloured crusts"
         elif item.label == "tone_from":
-            of_someone = label_at(items, prev_index(items, k)) == "people" or said_at(items, k - 1) in ("someone", "somebody")
+            speaker = any(i.said in ("i am", "i'm", "im", "we are", "we're", "am") for i in items[max(0, k - 6) : k])
+            of_someone = (label_at(items, prev_index(items, k)) == "people" and not speaker) or said_at(items, k - 1) in ("someone", "somebody")
             item.label, item.hint = ("tone" if of_someone else "word"), of_someone
         elif item.label == "tone_people":
             item.label, item.hint = "tone", True
@@ -204,7 +205,7 @@ def idle_quantities(items: list[Item]) -> None:
         if said_at(items, k - 1) in ("see", "get", "have", "treat", "saw", "seen") and any(i.said in ("these", "them", "those", "this") for i in items[k + 1 : k + 3]):
             item.drop()  # "we see a lot of these"
             continue
-        if label_at(items, k - 1) != "request" and said_at(items, k - 1).split()[-1:] in (["see"], ["get"], ["treat"], ["saw"]) and item.said.endswith(" of") and said_at(items, k - 2) not in ("can", "could", "may", "to", "let"):
+        if (label_at(items, k - 1) != "request" or said_at(items, k - 2) in ("we", "i", "they", "you")) and said_at(items, k - 1).split()[-1:] in (["see"], ["get"], ["treat"], ["saw"], ["sees"], ["gets"], ["treats"], ["have"]) and item.said.endswith(" of") and said_at(items, k - 2) not in ("can", "could", "may", "to", "let"):
             item.drop()  # "I see a lot of eczema"
             continue
         if said_at(items, k + 1) == "of" and said_at(items, k + 2) in ("our", "my", "your", "their") and label_at(items, k + 3) not in _COUNTED:
@@ -367,6 +368,10 @@ def _colour(items: list[Item], k: int) -> None:
     elif after == "descriptor" and item.said != "medium" and _describes_lesion(items, k):
         items[k + 1].text = f"{item.text} {items[k + 1].text}"  # "dark red plaques"
         item.drop()
+    elif item.said.startswith("light") and any(i.label == "tone" and i.hint and i.id == "black" for i in items[k + 1 : k + 3]):
+        item.id = "brown"  # "a light-skinned black woman"
+    elif label_at(items, k - 1) == "area" and after == "rash" and any(i.label == "rash" and i.id == items[k + 1].id for i in items[:k]):
+        return  # "mole neck fair mole neck brown"
     elif (item.said != "medium" and _said_of_a_lesion(items, k)) or (item.said != "medium" and (_of_the_lesion(items, k) or after == "lesion" or id_at(items, k + 1) in ("mole", "melanoma", "seborrheic keratosis"))):
         item.become("descriptor")
 

@@ -98,8 +98,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
     if said_at(items, k + 1) == "slides" and said_at(items, k + 2) in ("of", "with", "showing", "worth") and any(i.label == "rash" for i in items[k:]):
         items[k + 1].drop()
         return "count", ""  # "8 slides of hives"
-    if items[k].number == 1 and said_at(items, k + 1) == "for" and label_at(items, k + 2) == "each" and label_at(items, next_index(items, k + 2)) in ("word", "unit", "people") and any(i.label in ("count", "number") and i.number for i in items[:k]):
-        items[k + 2].drop()
+    if items[k].number == 1 and label_at(items, k + 1) == "each" and items[k + 1].said.startswith("for") and label_at(items, k + 2) in ("word", "unit", "people") and any(i.label in ("count", "number") and i.number for i in items[:k]):
+        items[k + 1].drop()
         return "figure", ""  # "seven pictures, one for every table in my workshop"
     if said_at(items, k + 1) in ("way", "fold", "part", "panel", "stage") and items[k].number > 1:
         return "figure", ""  # "for a three-way plate"

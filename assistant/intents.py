@@ -181,7 +181,7 @@ def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
 
 def _asks_whether_real(s: Sentence) -> bool:
     """ "is this a real patient?", "which of these is real?"; not "show a real case"."""
-    about = any(w in words("reality") for i in s.items for w in (i.said, i.said.split()[-1])) or any(i.label == "help" and i.said.startswith("from real") for i in s.items)
+    about = any(w in words("reality") for i in s.items for w in (i.said, i.said.split()[-1])) or any(i.label == "help" and "real" in i.said.split() for i in s.items)
     if "rash" in s.labels and s.labels & {"count", "area", "tone"}:
         return False  # "are you able to do 20 synthetic photos of chickenpox?"
     return about and not s.asks and s.opening.split(" ")[0] in ("is", "are", "was", "were", "which", "do", "does")

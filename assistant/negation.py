@@ -170,6 +170,9 @@ def _cover(items: list[Item], k: int) -> None:
     if items[k].said == "no" and said_at(items, k + 1).rstrip("s") in ("picture", "image", "photo", "example", "photograph", "illustration") and any(i.said in ("have", "i have", "we have", "has", "got", "with", "i've", "we've", "'ve") for i in items[:k]) and not any(i.label == "request" for i in items[:k]):
         items[k + 1].drop()  # "I have a lecture in ten minutes and no picture of vitiligo"
         return
+    near = [i.said.split()[-1] for i in items[k + 1 : k + 4]]
+    if "enough" in near or ("have" in near and "any" in near and any(i.said.rstrip("s") in words("of_a_picture") | {"example"} for i in items[k + 1 : k + 6])):
+        return  # "we never have enough pictures of eczema on darker skin": they are wanted
     verb = next_index(items, k)
     if id_at(items, verb) == "difference" or said_at(items, verb) in words("mix_up"):
         return  # "I can never tell apart seborrheic dermatitis and psoriasis"
