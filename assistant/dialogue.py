@@ -751,10 +751,12 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, 
     result: list[Frame] = []
     for patch in patches:
         patch = of_those_there(consistent(patch), bases)
-        named = {slot for slot in VALUE_SLOTS if getattr(patch, slot) and patch.excluded.get(slot)}
+        # "swap psoriasis for tinea", and not "on every tone but black"
+        named = {slot for slot in VALUE_SLOTS if getattr(patch, slot) and patch.excluded.get(slot) and {*getattr(patch, slot), *patch.excluded[slot]} != set(known(slot, None))}
         meant = [base for base in bases if any(set(getattr(base, s)) & set(patch.excluded[s]) for s in named)] or bases
         if len(meant) < len(bases) or any(len(getattr(base, slot)) > 1 for slot in named for base in meant):
-            result += [exchanged(base, patch) if base in meant else base for base in bases]
+            # a base that names no value of the slot takes what comes, as it does when the same is said again
+            result += distinct([exchanged(b, patch) if b in meant else b if any(getattr(b, s) for s in named) else merge(b, patch) for b in bases])
             continue
         merged = [merge(base, patch, drawn_tones(base) if patch.tone_step else ()) for base in bases]
         if patch.count is not None:

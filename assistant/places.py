@@ -40,7 +40,7 @@ def not_places(items: list[Item]) -> None:
             item.drop()  # "randomised in 2 arms"
         elif item.said.split()[-1] in words("worn") and any(o.label == "area" and o is not item for o in items):
             item.drop()  # "from a nickel belt buckle, lower abdomen"
-        elif before in ("just", "only") and (label_at(items, k - 2) == "negate" or said_at(items, k - 2).endswith("n't") or said_at(items, k - 2) == "not") and any(o.label == "area" and o is not item for o in items[k:]) or (label_at(items, k - 1) == "negate" and before in ("not just", "not only") and any(o.label == "area" for o in items[k + 1 :]) and any(i.text == ":" for i in items[k:])):
+        elif (before in ("just", "only") and (label_at(items, k - 2) == "negate" or said_at(items, k - 2).endswith("n't") or said_at(items, k - 2) == "not") and any(o.label == "area" and o is not item for o in items[k:])) or (label_at(items, k - 1) == "negate" and before in ("not just", "not only") and any(o.label == "area" for o in items[k + 1 :]) and any(i.text == ":" for i in items[k:])):
             item.drop()  # "to show that it isn't just feet: one on the neck and one in the armpit"
         elif before == "by" and item.said in ("eye", "hand", "ear"):
             item.drop()  # "we rate severity by eye"
