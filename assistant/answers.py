@@ -324,6 +324,8 @@ def question(
     of_itself = said["area"] or (said["tone"] and parsed.topic in (None, "definition", "vocabulary"))
     meant = about or [request.rash for request in requests]
     named = said["rash"] or ([] if of_itself else meant)
+    if parsed.topic == "difference":  # "how would one tell this apart from psoriasis?"
+        named = said["rash"] = list(dict.fromkeys([*said["rash"], *(v for patch in parsed.patches for v in patch.excluded.get("rash", ()))])) or named
     if parsed.topic == "difference" and len(said["rash"]) == 1:
         named = [*meant[-1:], *said["rash"]]  # "how does that differ from tinea?"
     if parsed.topic == "definition" and not any(said.values()) and (known_by := known_by_sign(parsed.text)):

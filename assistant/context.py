@@ -293,6 +293,13 @@ def ambiguous(items: list[Item]) -> None:
             item.become("modify", "change")  # "put the psoriasis on fair skin and the eczema on black skin"
         elif item.said == "take" and said_at(items, k + 1) == "the" and any(i.said in ("away", "out", "off") for i in items[k + 2 : k + 6]):
             item.become("negate", "forward")  # "take the psoriasis away, only eczema"
+        elif item.said in ("visible", "obvious", "noticeable", "pronounced") and said_at(items, k - 1) in ("less", "more") and not any(i.label in ("word", "rash", "descriptor", "lesion", "question") for i in (*items[: k - 1], *items[k + 1 :])):
+            item.become("worse", "-1" if said_at(items, k - 1) == "less" else "1")
+            items[k - 1].drop()
+        elif item.label == "severity" and item.said in words("stage") and any(i.label == "rash" and i.id in ("melanoma", "mole", "seborrheic keratosis") for i in items) and sum(i.label == "rash" for i in items) == 1:
+            item.become("descriptor")  # "an early melanoma": of a stage, and a lesion has no severity
+        elif item.label == "slot_noun" and item.id == "severity" and said_at(items, k - 1) in ("increasing", "rising", "growing", "ascending", "decreasing", "progressive", "progressively", "falling"):
+            item.become("severity", "|".join(vocabulary().names("severity")))  # "in increasing severity"
         elif item.said == "than" and any({"better", "rather", "prefer", "nicer"} & set(i.said.split()) for i in items[:k]):
             a, b = prev_index(items, k, ("adverb", "word", "worse", "social", "question")), next_index(items, k, ("adverb",))
             if label_at(items, a) in ("area", "tone", "rash") and label_at(items, a) == label_at(items, b):

@@ -163,6 +163,12 @@ def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
     conditions = any(i.label == "generic_rash" or (i.label == "slot_noun" and i.id == "rash") for i in s.items[1:5])
     if opening in ("which", "what") and conditions and "area" in s.labels and "rash" not in s.labels and s.items[-1].said == "?":
         return "question", "site"  # "which of your conditions can appear on the scalp?"
+    if opening in ("which", "what") and conditions and "tone" in s.labels and not s.labels & {"rash", "count", "image"} and s.items[-1].said == "?" and not s.asks:
+        return "question", "appearance"  # "which of your conditions look different on dark skin?"
+    if opening in ("do", "does", "did", "will", "can") and said[1:2] in (["they"], ["it"], ["these"], ["those"]) or " ".join(said[:1]) in ("do they", "does it", "will it", "will they"):
+        changes = s.labels & {"darker", "worse", "size", "number", "count", "image", "target", "area", "tone", "rash", "severity"} or s.has("modify", "change", "same", "again", "now")
+        if s.items[-1].said == "?" and not s.asks and not changes and s.strange:
+            return "question", "cause"  # "do they go away by themselves?"
     about = bool(s.labels & {"rash", "generic_rash", "lesion"}) or any(i.said in words("sign") for i in s.items) or s.has("modify", "pronoun")
     if not about or " ".join(said[:2]).startswith(("how about", "what about", "what if")):
         return None

@@ -25,6 +25,8 @@ def implied_places(items: list[Item], v: Vocabulary) -> None:
 def _of_another_rash(items: list[Item], place: Item, item: Item) -> bool:
     """ "one psoriasis nail and one fungal nail": whether ``place`` was said of a condition before that of the word with a place."""
     a, b = items.index(place), items.index(item)
+    if a < b and any(i.label == "rash" and i.id != items[b - 1].id for i in items[a + 1 : b - 1]) and any(i.label in ("number", "quantity", "count") or i.said == "one" for i in items[a:b]):
+        return True  # "eczema on the palm, one of palmar psoriasis and one of tinea manuum"
     return a < b and label_at(items, a - 1) == "rash" and any(i.label == "conj" for i in items[a:b]) and any(i.label in ("number", "quantity", "count") for i in items[a:b])
 
 
@@ -131,7 +133,8 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
                 items[p].drop()
             continue
         j = next((j for j in range(k + 1, min(k + 7, len(items))) if items[j].label == "area" and not _ruled_out(items, j)), None)
-        if one_rash and item.label == "area" and label_at(items, k + 1) == "rash" and j is not None and _part(item.id, items[j].id, wholes_of):
+        near = label_at(items, k + 1) == "rash" and j is not None and j <= k + 5 and _only(items[k + 2 : j], ("adverb",))
+        if (one_rash or near) and item.label == "area" and label_at(items, k + 1) == "rash" and j is not None and _part(item.id, items[j].id, wholes_of):
             (items[j] if items[j].id in wholes_of.get(item.id, ()) else item).drop()  # "hand eczema on the back of the hand"
             continue
         if item.label == "word" and j is not None and said_at(items, k + 1) == "of" and _only(items[k + 1 : j], _BETWEEN) and (merged := v.read("area", f"{item.said} of the {items[j].said}")):
