@@ -36,6 +36,9 @@ def allergies(items: list[Item]) -> None:
     """ "allergic reaction to nickel", "eyelid dermatitis from makeup": of something that touches the skin it is a contact
     dermatitis."""
     for k, item in enumerate(items):
+        if item.said == "herald" and label_at(items, k + 1) in ("lesion", "generic_rash") and not any(i.label == "rash" for i in items):
+            item.become("rash", "pityriasis rosea")  # "three herald patches on the chest"
+            items[k + 1].drop()
         allergy = item.label == "outside_rash" and item.said.startswith("allerg")
         if not allergy and not (item.label == "rash" and item.id == "eczema" and item.said.endswith("dermatitis")):
             continue
@@ -366,6 +369,8 @@ def _colour(items: list[Item], k: int) -> None:
     if item.said in ("light", "dark") and said_at(items, k - 1) == "the" and ((after == "word" and is_english(items[k + 1].said)) or (said_at(items, k - 2) == "in" and after in ("", "conj"))):
         item.drop()  # "took the light twice", "in the dark"
         return
+    if item.said.endswith("ish") and after == "tone":
+        item.drop()  # "pinkish pale skin"
     if item.said not in words("colour") and item.said != "medium":
         return
     if item.said in ("light", "medium") and after in ("rash", "generic_rash"):

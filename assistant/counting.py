@@ -95,7 +95,7 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "figure", ""  # "darker then, two steps"
     if label_at(items, k + 1) == "slot_noun" and id_at(items, k + 1) == "severity" and items[k].number == len(vocabulary().names("severity")):
         return "count", ""  # "at three severities"
-    if said_at(items, k + 1) == "slides" and said_at(items, k + 2) in ("of", "with", "showing", "worth") and any(i.label == "rash" for i in items[k:]):
+    if said_at(items, k + 1) == "slides" and said_at(items, k + 2) in ("of", "with", "showing", "worth", "'") and any(i.label == "rash" for i in items[k:]):
         items[k + 1].drop()
         return "count", ""  # "8 slides of hives"
     if items[k].number == 1 and label_at(items, k + 1) == "each" and items[k + 1].said.startswith("for") and label_at(items, k + 2) in ("word", "unit", "people") and any(i.label in ("count", "number") and i.number for i in items[:k]):

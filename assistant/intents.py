@@ -155,7 +155,7 @@ def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
     if opening == "how" and any(i.said in ("differ", "compare", "different") for i in s.items) and any(i.said in ("two", "both", "they", "these", "those", "them") for i in s.items) and not s.valued:
         return "question", "difference"  # "how do the two differ?"
     differs = opening == "how" and any(i.said in words("differs") for i in s.items) and all(i.said.startswith("present") for i in s.of("request"))
-    gets = opening in ("does", "do", "did") and s.asks and all(i.said in ("get", "gets", "have") for i in s.of("request"))
+    gets = opening in ("does", "do", "did") and (s.asks or s.has("modify", "change")) and all(i.said in ("get", "gets", "have", "make", "makes") for i in (*s.of("request"), *(i for i in s.of("modify") if i.id == "change")))
     if opening == "which" and s.items[-1].said == "?" and not s.valued and any(i.said in words("judged") for i in s.items):
         return "diagnosis", "identify"  # "which one would you biopsy?"
     if (s.asks and not (gets or differs)) or s.labels & {"image", "count", "add", "clear", "seed", *(() if differs else ("compare",))} or s.has("modify", "change", "same", "again"):
@@ -165,7 +165,7 @@ def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
         return "question", "site"  # "which of your conditions can appear on the scalp?"
     if opening in ("which", "what") and conditions and "tone" in s.labels and not s.labels & {"rash", "count", "image"} and s.items[-1].said == "?" and not s.asks:
         return "question", "appearance"  # "which of your conditions look different on dark skin?"
-    if opening in ("do", "does", "did", "will", "can") and said[1:2] in (["they"], ["it"], ["these"], ["those"]) or " ".join(said[:1]) in ("do they", "does it", "will it", "will they"):
+    if (opening in ("do", "does", "did", "will", "can") and said[1:2] in (["they"], ["it"], ["these"], ["those"])) or " ".join(said[:1]) in ("do they", "does it", "will it", "will they"):
         changes = s.labels & {"darker", "worse", "size", "number", "count", "image", "target", "area", "tone", "rash", "severity"} or s.has("modify", "change", "same", "again", "now")
         if s.items[-1].said == "?" and not s.asks and not changes and s.strange:
             return "question", "cause"  # "do they go away by themselves?"
