@@ -264,8 +264,8 @@ def _of_somebody(sentence: list[Item], k: int) -> bool:
     if item.said in ("shown", "given", "asked", "sent", "made", "drawn", "gave", "used"):
         return True
     last = item.said.split()[-1]
-    if last in ("get", "gets", "see", "have", "has", "use", "show", "shows", "draw", "draws", "make", "makes", "find", "like", "do", "does", "use", "present"):
-        others = {"i", "we", *words("telling"), *words("in_room"), *words("elsewhere"), "they", "he", "she", "who", "that", "to", "only", "mostly", "mainly", "always", "usually", "often", "never", "ever", "can", "t", "not", "don't", "can't"}
+    if last in ("get", "gets", "see", "have", "has", "use", "show", "shows", "draw", "draws", "make", "makes", "find", "like", "do", "does", "use", "present", "paint", "sketch", "illustrate"):
+        others = {"i", "we", *words("telling"), *words("in_room"), *words("elsewhere"), "they", "he", "she", "who", "that", "to", "only", "mostly", "mainly", "always", "usually", "normally", "often", "never", "ever", "can", "t", "not", "don't", "can't"}
         return item.said in ("have", "i have", "we have", "has") or before in others or (k > 0 and (sentence[k - 1].label in ("word", "people", "unit", "negate") or sentence[k - 1].id == "noun"))
     return False
 

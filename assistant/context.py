@@ -20,6 +20,9 @@ def repeated(items: list[Item]) -> None:
         if said_at(items, k - 1) in ("aka", "a k a", "also known as", "i.e.", "ie", "i.e", "that is", "or rather", "also called") and any(i.label == "rash" and i.id == item.id for i in items[: k - 1]):
             item.drop()  # "ringworm of the groin aka jock itch"
             continue
+        if any(i.said in words("lectures") for i in items[max(0, k - 5) : k]) and any(i.said in ("about", "on", "of") for i in items[max(0, k - 3) : k]) and any(i.label == "rash" and i.id == item.id for i in items[: max(0, k - 4)]):
+            item.drop()  # "a melanoma on the sole, for a talk about acral melanoma"
+            continue
         if said_at(items, k - 1) == "half" and any(i.label == "rash" and i.id == item.id for i in items[: k - 1]):
             item.drop()  # "16 pictures of moles and melanomas, half moles, half melanomas"
             continue
@@ -240,6 +243,9 @@ def _beside(items: list[Item], k: int, nouns: tuple[str, ...], values: tuple[str
             if step == 1 and "severity" in values and (items[j].said in words("occurrence") or (items[j].said == "of" and said_at(items, j - 1) in words("occurrence"))):
                 j += step
                 continue  # "a nasty looking case of tinea", "a bad outbreak of chickenpox"
+            if step == 1 and "people" in nouns and items[j].label == "descriptor" and items[j].id == "person":
+                j += step
+                continue  # "white elderly woman"
             adjective = step == 1 and items[j].label in ("word", "area", "tone", "tone_with_skin", "severity_with_rash") and label_at(items, next_index(items, j, ("descriptor",))) in nouns  # "slight benign naevi", "nasty hand eczema"
             if step == -1 and items[j].said in ("in", "on", "of", "at", "with"):
                 break  # "hand eczema in a heavy smoker"
@@ -266,6 +272,8 @@ def ambiguous(items: list[Item]) -> None:
                 after.drop()
         elif item.label == "outside_rash" and item.said in words("also_lesions") and _of_a_rash(items, k):
             item.become("lesion", "many")
+        elif item.label == "reset" and item.said == "clear" and label_at(items, k + 1) in ("image", "adverb"):
+            item.drop()  # "two clear pictures"
         elif item.label == "reset" and item.said == "clear" and said_at(items, k - 1) in ("more", "not", "so", "as", "too"):
             item.drop()  # "make it more clear"
             items[k - 1].drop()

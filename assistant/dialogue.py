@@ -729,7 +729,12 @@ def selected(state: State, parsed: ParsedTurn, mode: str) -> tuple[tuple[Frame, 
         hits, rest = pointing(state, patch, VALUE_SLOTS)
     else:
         return None
-    return (whole_frames(state, hits) or tuple(frame_of(state, r) for r in compress(state.requests, hits)), (rest,)) if parted(hits) else None
+    if not parted(hits):
+        return None
+    frames = whole_frames(state, hits) or tuple(frame_of(state, r) for r in compress(state.requests, hits))
+    if patch.excluded and not rest.excluded:  # they remember what is left out, as all other frames do
+        frames = tuple(merge(frame, Patch(excluded=patch.excluded)) for frame in frames)
+    return frames, (rest,)
 
 
 def whole_frames(state: State, hits: Sequence[bool]) -> tuple[Frame, ...]:
@@ -753,7 +758,11 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, 
         patch = of_those_there(consistent(patch), bases)
         # "swap psoriasis for tinea", and not "on every tone but black"
         named = {slot for slot in VALUE_SLOTS if getattr(patch, slot) and patch.excluded.get(slot) and {*getattr(patch, slot), *patch.excluded[slot]} != set(known(slot, None))}
-        meant = [base for base in bases if any(set(getattr(base, s)) & set(patch.excluded[s]) for s in named)] or bases
+        meant = [base for base in bases if any(set(getattr(base, s)) & set(patch.excluded[s]) for s in named)]
+        if named and not meant and any(all(set(getattr(patch, s)) <= set(getattr(base, s)) for s in named) for base in bases):
+            result += bases  # what goes is gone, and what comes is there: said again, it changes nothing
+            continue
+        meant = meant or bases
         if len(meant) < len(bases) or any(len(getattr(base, slot)) > 1 for slot in named for base in meant):
             # a base that names no value of the slot takes what comes, as it does when the same is said again
             result += distinct([exchanged(b, patch) if b in meant else b if any(getattr(b, s) for s in named) else merge(b, patch) for b in bases])

@@ -218,7 +218,7 @@ def _other_subject(s: Sentence) -> bool:
     if opening is not None and s.items[opening].said in words("writing") and not s.labels & {"image", "count", "request"}:
         return not _request_follows(s, opening)  # "write my lecture on psoriasis"
     for k, item in enumerate(s.items):
-        if item.id == "animal" and "rash" in s.labels and any(i.said in ("from", "by", "of", "contagion") or i.id == "contagion" for i in s.items[max(0, k - 3) : k]):
+        if item.id == "animal" and "rash" in s.labels and any(i.said in ("from", "by") or i.id == "contagion" for i in s.items[max(0, k - 3) : k]):
             continue  # "as if caught from a kitten"
         if item.label == "other_subject" and item.id not in ("medium", "scan") and (item.id != "text" or _is_written(s.items, k)):
             return not _request_follows(s, k)
@@ -377,6 +377,9 @@ def _stands_for_someone(items: list[Item], k: int) -> bool:
     if said_at(items, k + 1) == "'s" and {label_at(items, k + 2), label_at(items, k + 3)} & {"area", "skin"}:
         return True
     followed = k + 1 < len(items) and _is_name(items[k + 1])
+    pictured = said_at(items, k - 1) == "of" and label_at(items, k - 2) in ("count", "image") and said_at(items, k + 1) == "with" and label_at(items, next_index(items, k + 1)) == "rash"
+    if pictured:
+        return True  # "a picture of Seal with vitiligo"
     looks = said_at(items, k - 1) == "how" and said_at(items, k + 2) in ("would", "will", "might", "looks")  # "how Winston Churchill would look with acne"
     return followed and k > 0 and (looks or items[k - 1].said in words("before_name") or items[k - 1].label == "request")
 
@@ -431,7 +434,9 @@ def _of_scars(s: Sentence) -> bool:
 
 
 def _of_oneself(s: Sentence) -> str | None:
-    """ "is the one on my own shoulder a melanoma?": asked of one's own skin."""
+    """ "is the one on my own shoulder a melanoma?", "does my rash look like scabies?": asked of one's own skin."""
+    if re.match(r"(?:does|do|is|are|could|might) my (?:\w+ )?(?:rash|skin|moles?|spots?|lesion|patch|bumps?)\b", s.plainly):
+        return "identify"
     return "identify" if s.opening in ("is", "are", "could", "might") and not s.asks and any(i.said in ("my own", "myself", "on me") and _is_pictured(s.items, k) for k, i in enumerate(s.items)) else None
 
 
@@ -498,7 +503,7 @@ def question(s: Sentence) -> str | None:
         if item.label == "question" and item.id == "person_have" and " " not in item.said and label_at(s.items, k + 1) == "rash":
             item.drop()  # "a common mole"
     for k, item in enumerate(s.items):
-        if item.label == "question" and item.said in ("common", "typical") and k > 1 and not any(i.said == "?" for i in s.items):
+        if item.label == "question" and (item.said in ("common", "typical") or item.said.startswith("caught")) and k > 1 and not any(i.said == "?" for i in s.items):
             item.drop()  # "Our curriculum wants 'common infestations', so scabies it is."
         if item.label == "question" and item.id == "person_have" and said_at(s.items, k + 1) in ("request", "question", "wish"):
             item.drop()  # "I suppose this is a common request"

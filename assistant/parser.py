@@ -143,7 +143,7 @@ class Parser:
         problems += count_problems(items) + contradictions(items)
         sentence = Sentence(items, read_patches(items), unknown, modes.targets(items))
         intent, topic = intents.intent(sentence)
-        if intent in ("off_topic", "request", "diagnosis") and "? " in text and (asked := self._asked_first(text)) is not None:
+        if intent in ("off_topic", "request") and "? " in text and (asked := self._asked_first(text)) is not None:
             return asked.model_copy(update={"text": text})
         if intent in ("off_topic", "request") and (asked := self._asked_last(text, intent == "request")) is not None:
             return asked.model_copy(update={"text": text, "patches": asked.patches or sentence.patches})
