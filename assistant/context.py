@@ -315,6 +315,8 @@ def ambiguous(items: list[Item]) -> None:
             a, b = prev_index(items, k, ("adverb", "word", "worse", "social", "question")), next_index(items, k, ("adverb",))
             if label_at(items, a) in ("area", "tone", "rash") and label_at(items, a) == label_at(items, b):
                 items[b].drop()  # "knee is better than leg", "I'd rather have scalp than face"
+        elif item.label == "darker" and item.said in ("darker skin", "lighter skin") and said_at(items, k - 1) == "with" and label_at(items, k - 2) == "people" and any(i.label == "rash" for i in items):
+            item.become("tone", "brown" if item.id == "1" else "fair")  # "for patients with darker skin. Melasma on the face"
         elif item.label == "add" and item.id == "also" and said_at(items, k + 1) in ("i", "we") and not any(i.label in ("rash", "area") for i in items):
             item.drop()  # "dark skin, also I forgot severe"
         elif item.said in ("prefer", "i prefer", "i'd prefer", "rather") or item.said.endswith("prefer"):
