@@ -118,8 +118,7 @@ def set_background_aside(items: list[Item]) -> None:
             item.drop()  # "a chapter on facial dermatoses and need rosacea on the cheeks"
     _set_told_aside(items)
     for before, after in _sentences(items):
-        leads = _leads_to(items, before, after)
-        if leads and (_is_asked(items[after]) or (leads and any(i.label == "request" for i in items[after]))):
+        if _leads_to(items, before, after) and (_is_asked(items[after]) or any(i.label == "request" for i in items[after])):
             _drop_what_is_said_anew(items[before], items[after])
         elif any(i.said in words("elsewhere") for i in items[after]) and tells(items[after]) and {"rash", "request"} <= {i.label for i in items[before]}:
             _drop_what_is_said_anew(items[after], items[before])  # "shingles on the buttocks? everything online shows the chest"
@@ -144,9 +143,9 @@ _CUES = ("question", "help", "diagnosis", "person", "other_subject", "generic_ra
 
 
 def _set_told_aside(items: list[Item]) -> None:
-    """ "My colleague did the torso, I do the limbs. So I'd want urticaria on the thigh": what is told before a request in full.
+    """ "My colleague did the torso, I do the limbs. So I'd want urticaria on the thigh": what is told beside a request in full.
 
-    Of a sentence that tells, only what the request after it leaves open is kept.
+    Of a sentence that tells, only what the request after it (or else before it) leaves open is kept.
     """
     parts = _told_parts(items)
     if len(parts) < 2 or not any(i.is_value for i in items):

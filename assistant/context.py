@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from assistant.items import FILLER, Item, id_at, label_at, next_index, prev_index, said_at, sentence_end
 from assistant.notes import notes
+from assistant.numbers import SMALL
 from assistant.typos import is_english
 from assistant.vocabulary import Vocabulary, vocabulary, words
 
@@ -13,6 +14,9 @@ from assistant.vocabulary import Vocabulary, vocabulary, words
 def repeated(items: list[Item]) -> None:
     """ "urticaria with large wheals": a word that is a condition's own, beside the condition, is about its lesions."""
     for k, item in enumerate(items):
+        if item.said == "herald" and label_at(items, k + 1) in ("lesion", "generic_rash") and not any(i.label == "rash" for i in items):
+            item.become("rash", "pityriasis rosea")  # "three herald patches on the chest"
+            items[k + 1].drop()
         if item.label == "outside_rash" and label_at(items, k + 1) == "rash" and (area := vocabulary().read("area", item.said.split()[-1])):
             item.become("area", area)  # "cracked heel eczema"
         if item.label != "rash":
@@ -39,9 +43,6 @@ def allergies(items: list[Item]) -> None:
     """ "allergic reaction to nickel", "eyelid dermatitis from makeup": of something that touches the skin it is a contact
     dermatitis."""
     for k, item in enumerate(items):
-        if item.said == "herald" and label_at(items, k + 1) in ("lesion", "generic_rash") and not any(i.label == "rash" for i in items):
-            item.become("rash", "pityriasis rosea")  # "three herald patches on the chest"
-            items[k + 1].drop()
         allergy = item.label == "outside_rash" and item.said.startswith("allerg")
         if not allergy and not (item.label == "rash" and item.id == "eczema" and item.said.endswith("dermatitis")):
             continue
@@ -484,9 +485,6 @@ def _beside_extreme(items: list[Item], k: int) -> Item | None:
     return None
 
 
-_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
-
-
 def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
     item = items[k]
     if said_at(items, k - 1) in ("which", "what") or ("other" in item.said and said_at(items, k - 1) in ("do you have", "have you got", "are there")) or (item.id == "all" and id_at(items, k + 1) == "various"):
@@ -502,7 +500,7 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
         j, slot = j + 1, named
     if slot is None:
         return
-    if item.id == "all" and (number := _NUMBERS.get(item.said.split()[-1])) and number != len(v.names(slot)):
+    if item.id == "all" and (number := SMALL.get(item.said.split()[-1])) and number != len(v.names(slot)):
         items[j].drop()  # "all three conditions": those drawn before
         item.drop()
         return

@@ -755,7 +755,7 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, 
     """Every patch on every base; a count that the patch says is shared out over the bases."""
     result: list[Frame] = []
     for patch in patches:
-        patch = of_those_there(consistent(patch), bases)
+        patch = of_those_there(patch, bases)
         # "swap psoriasis for tinea", and not "on every tone but black"
         named = {slot for slot in VALUE_SLOTS if getattr(patch, slot) and patch.excluded.get(slot) and {*getattr(patch, slot), *patch.excluded[slot]} != set(known(slot, None))}
         meant = [base for base in bases if any(set(getattr(base, s)) & set(patch.excluded[s]) for s in named)]
@@ -780,12 +780,6 @@ def follow_up(bases: Sequence[Frame], patches: Sequence[Patch]) -> tuple[Frame, 
             merged = as_many_each(bases, merged)
         result += merged
     return tuple(result)
-
-
-def consistent(patch: Patch) -> Patch:
-    """The patch without the values that it leaves out itself."""
-    left = {slot: tuple(v for v in getattr(patch, slot) if v not in out) for slot, out in patch.excluded.items() if out}
-    return patch.model_copy(update={slot: values for slot, values in left.items() if values and values != getattr(patch, slot)})
 
 
 def as_many_each(bases: Sequence[Frame], merged: Sequence[Frame]) -> list[Frame]:

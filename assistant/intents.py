@@ -151,7 +151,7 @@ def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
 def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
     """ "does rosacea get worse with sun", "which one would you biopsy?": a question that no word of drawing turns into a request."""
     said = s.plain_phrases
-    opening = "".join(said[:1]).split(" ")[0]
+    opening = s.opening.split(" ")[0]
     if opening == "how" and any(i.said in ("differ", "compare", "different") for i in s.items) and any(i.said in ("two", "both", "they", "these", "those", "them") for i in s.items) and not s.valued:
         return "question", "difference"  # "how do the two differ?"
     differs = opening == "how" and any(i.said in words("differs") for i in s.items) and all(i.said.startswith("present") for i in s.of("request"))
@@ -165,7 +165,7 @@ def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
         return "question", "site"  # "which of your conditions can appear on the scalp?"
     if opening in ("which", "what") and conditions and "tone" in s.labels and not s.labels & {"rash", "count", "image"} and s.items[-1].said == "?" and not s.asks:
         return "question", "appearance"  # "which of your conditions look different on dark skin?"
-    if (opening in ("do", "does", "did", "will", "can") and said[1:2] in (["they"], ["it"], ["these"], ["those"])) or " ".join(said[:1]) in ("do they", "does it", "will it", "will they"):
+    if (opening in ("do", "does", "did", "will", "can") and said[1:2] in (["they"], ["it"], ["these"], ["those"])) or s.opening in ("do they", "does it", "will it", "will they"):
         changes = s.labels & {"darker", "worse", "size", "number", "count", "image", "target", "area", "tone", "rash", "severity"} or s.has("modify", "change", "same", "again", "now")
         if s.items[-1].said == "?" and not s.asks and not changes and s.strange:
             return "question", "cause"  # "do they go away by themselves?"

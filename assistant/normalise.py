@@ -30,7 +30,7 @@ _NTH_WORD = r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tent
 _KINDS = r"(?:seborrh(?:o?e)ic|atopic|contact|irritant|allergic contact|irritant contact)"
 _HOUR = "(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|sept?|oct|nov|dec)"
-DIGITS = tuple("0123456789")
+_DIGITS = tuple("0123456789")
 #: Pattern, what is put in its place, and where it is worth the time what must stand in the text (in lower case) for it to be tried.
 _SUBS: tuple[tuple, ...] = (
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
@@ -39,9 +39,9 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"(?<=[ ,])twice(?=$|[ ,.;!]*$|, )", re.I), "2 times"),
     (re.compile(r"\bonce (?=(?:on|in|at|over|behind|under)\b)", re.I), "one "),
     (re.compile(rf"\b(seborrh(?:o?e)ic|atopic|contact|irritant|allergic)( (?:vs\.?|versus|and|or|&|/|from|with|to) )(?={_KINDS} dermatitis\b)", re.I), r"\1 dermatitis\2", ("dermatitis",)),
-    (re.compile(r"(?:^|(?<=[:;.,] )|(?<=\s))(?:1\. (?=[a-z])(?=.*\b2\. [a-z])|[2-9]\. (?=[a-z])(?=.*\b[3-9]\. [a-z]))|(?<=[;,.] )[2-9]\. (?=[a-z])"), " , ", DIGITS),  # 1. mild psoriasis; 2. severe psoriasis
+    (re.compile(r"(?:^|(?<=[:;.,] )|(?<=\s))(?:1\. (?=[a-z])(?=.*\b2\. [a-z])|[2-9]\. (?=[a-z])(?=.*\b[3-9]\. [a-z]))|(?<=[;,.] )[2-9]\. (?=[a-z])"), " , ", _DIGITS),  # 1. mild psoriasis; 2. severe psoriasis
     (re.compile(r"\b\d{2,4} *x *\d{2,4}\b(?! images?\b)(?! ?[cm]m\b)(?: ?p(?:x|ixels?)\b)?"), " "),  # 512x512
-    (re.compile(r"\b(?:(?:in|as|for) )?an? [2-9] ?[xX×] ?[2-9]\b(?! ?[cm]m)(?: (?:grid|panel|layout|table|matrix|array|figure)(?: of)?)?"), " ", DIGITS),  # a 2x2 grid
+    (re.compile(r"\b(?:(?:in|as|for) )?an? [2-9] ?[xX×] ?[2-9]\b(?! ?[cm]m)(?: (?:grid|panel|layout|table|matrix|array|figure)(?: of)?)?"), " ", _DIGITS),  # a 2x2 grid
     (re.compile(r"([a-hj-uwyz])\1{2,}"), r"\1\1"),  # undooo, soooo; not iii
     (re.compile(r"(?:^|(?<=[\s,;:.]))\d{1,2}\)(?=\s)"), " , "),  # 1) tinea, 2) psoriasis
     (re.compile(r"(?<!\w)'([^']{2,120})'(?!\w)"), r' "\1" ', ("'",)),
@@ -55,14 +55,14 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"\b\d{1,2}[kK]\b(?=,? *(?:resolution|quality|uhd|photo|render|$|,))"), " hd "),
     (re.compile(rf"\b{_DAY},? (?:the )?(?:{_NTH_WORD}|\d{{1,2}}(?:st|nd|rd|th))\b(?! (?:one|image|pic|picture|photo)s?\b)", re.I), " ", ("day",)),  # Tuesday the fourth
     (re.compile(r"\b(?:ref|reference|ticket|invoice)\b\.? ?(?:no\.?|number|id|#)? ?:? ?#?[\w/-]*\d[\w/-]*", re.I), " "),  # Ref: ABX-301/22
-    (re.compile(rf"\b(?:(?:{_DAY},? )?(?:on|by|before|until|till|since|(?:for|from)(?= (?:the )?[123]\d)) (?:{_DAY},? )?)(?:the )?(?:[12]?\d|3[01])(?:st|nd|rd|th)\b(?! (?:one|image|pic|picture|photo)s?\b)(?: (?:of )?{_MONTH})?", re.I), " ", DIGITS),  # on the 21st
+    (re.compile(rf"\b(?:(?:{_DAY},? )?(?:on|by|before|until|till|since|(?:for|from)(?= (?:the )?[123]\d)) (?:{_DAY},? )?)(?:the )?(?:[12]?\d|3[01])(?:st|nd|rd|th)\b(?! (?:one|image|pic|picture|photo)s?\b)(?: (?:of )?{_MONTH})?", re.I), " ", _DIGITS),  # on the 21st
     (re.compile(rf"\b(?:the )?(?:[12]?\d|3[01])(?:st|nd|rd|th)? (?:of )?{_MONTH}\b|\b{_MONTH} (?:[12]?\d|3[01])(?:st|nd|rd|th)?\b", re.I), " "),  # 3rd of May, March 15
     (re.compile(rf"\b(?:half|quarter|five|ten|twenty|twenty-five) (?:past|to) (?:{_HOUR}|\d{{1,2}})\b", re.I), " ", (" past ", " to ")),  # half past nine
     (re.compile(r"\bH\. ?zoster\b", re.I), "herpes zoster"),
     (re.compile(r"\bT\. ?(?=(?:pedis|capitis|corporis|cruris|unguium|faciei|manuum|barbae)\b)", re.I), "tinea "),
     (re.compile(r"\b([01]?\d|2[0-3]):[0-5]\d\b(?:\s*[ap]\.?m\b\.?)?", re.I), " "),  # 8:30
     (re.compile(r"\b(\d{1,2}) ?- ?ish\b|\b(\d{1,2})ish\b", re.I), lambda m: f"{m[1] or m[2]} yo "),  # a 40ish guy
-    (re.compile(r"\b([1-9]0)(?: ?- ?something|s)\b", re.I), r"\1 yo ", DIGITS),  # 30-something, her 50s
+    (re.compile(r"\b([1-9]0)(?: ?- ?something|s)\b", re.I), r"\1 yo ", _DIGITS),  # 30-something, her 50s
     (re.compile(r"\b(twenty|thirty|forty|fifty|sixty|seventy|eighty)(?: ?- ?| )something\b", re.I), " ", ("something",)),
     (re.compile(r"\b(\d{1,3}) ?/ ?[FfMm]\b|\b(\d{1,3})[ -]y[ -]?(?:r[ -])?old [fm]\b", re.I), lambda m: f"{m[1] or m[2]} yo "),  # 28/F, a 17-y-old f
     (re.compile(r"\b(\d{1,3}) ?[FfMm]\b(?=$|[ ,.;:)])"), r"\1 yo "),  # 42F, of age and sex
@@ -108,7 +108,7 @@ def _needs_digit(pattern: str) -> bool:
     return "\\d" in pattern and not any(word in pattern for word in ("|one|", "first|", "(?:one|"))
 
 
-_PLAIN_SUBS = tuple(sub for sub in _SUBS if not _needs_digit(sub[0].pattern))
+_PLAIN_SUBS = tuple(sub for sub in _SUBS if not (_needs_digit(sub[0].pattern) or _DIGITS in sub))
 
 
 class Clean(NamedTuple):

@@ -16,6 +16,8 @@ _NTH = re.compile(r"(\d+)(?:st|nd|rd|th)$")
 _TIMES = {"k": 1e3, "hundred": 1e2, "thousand": 1e3, "million": 1e6, "dozen": 12}
 #: Larger numbers are read as this one: far beyond any count, and a float takes no more than 308 digits.
 _LARGEST = 1e12
+#: Small numbers as phrases of several words end with them ("all three").
+SMALL = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6}
 
 

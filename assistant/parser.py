@@ -180,8 +180,10 @@ class Parser:
     def _asked_first(self, text: str) -> ParsedTurn | None:
         """ "Which skin tones do you have? I ask because our audience is very mixed": the question by itself."""
         first, _, rest = text.strip().partition("? ")
+        if "?" in rest:
+            return None
         told = self._resolve(self._items(normalise(rest).text))
-        if "?" in rest or any(i.label in ("rash", "count", "image") for i in told) or not tells(told):
+        if any(i.label in ("rash", "count", "image") for i in told) or not tells(told):
             return None
         alone = self.parse(f"{first}?")
         return alone if alone.intent in ("question", "help") else None

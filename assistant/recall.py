@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from assistant.frames import SEVERITY_UNSAID, Frame, Trained, images, known, total
+from assistant.numbers import SMALL
 from assistant.schema import VALUE_SLOTS, ImageRequest, ParsedTurn, Patch
 from assistant.vocabulary import vocabulary
 
@@ -62,8 +63,8 @@ def others_too(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None
         return None
     now, before = list(images(shown[-1].requests)), list(images(shown[-2].requests))
     # single images of several conditions or sites share a seed
-    keys_ = (("seed",), ("seed", "rash", "area"), ("seed", "rash", "area", "tone"), ("seed", "rash", "area", "severity"))
-    by = next((names for names in keys_ if len({tuple(getattr(r, n) for n in names) for r in before}) == len(before)), keys_[1])
+    marks = (("seed",), ("seed", "rash", "area"), ("seed", "rash", "area", "tone"), ("seed", "rash", "area", "severity"))
+    by = next((names for names in marks if len({tuple(getattr(r, n) for n in names) for r in before}) == len(before)), marks[1])
 
     def key(request: ImageRequest) -> tuple:
         return tuple(getattr(request, name) for name in by)
@@ -170,11 +171,10 @@ def swapped(requests: Sequence[ImageRequest], parsed: ParsedTurn) -> tuple[Frame
 
 _TOGETHER = re.compile(r"\b(?:(?:all|the) (two|three|four|five|2|3|4|5)|both|the pair|them|these|those|they)\b.*\b(?:(?:next to|beside) (?:each other|one another)|side by side|together|in one row|at once|in one go|at the same time)\b|^\W*(?:(?:ok|now|and|so|then)\W+)*both(?: together)?(?: please)?\s*(?:,|$)|^\W*(?:(?:nice|great|good|ok|okay|now|and|lovely|perfect|cool|thanks|please|show me|can i see)\W+)*(?:side by side|next to each other)(?: please)?\W*$|\bcompare (?:them|these|those|both|the two)\W*$|\bshow (?:me |us )?(?:both|the two)(?: of (?:them|these|those))?\W*$")
 _ALL_OF = re.compile(r"\ball (two|three|four|five|six|[2-9]|1\d|20)\b")
-_HOW_MANY = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 
 
 def _how_many(said: str) -> int:
-    return _HOW_MANY.get(said) or int(said)
+    return SMALL.get(said) or int(said)
 
 
 def _last_drawn(states: Sequence, wanted: int) -> list[ImageRequest]:
