@@ -21,7 +21,7 @@ from diffusers import UNet2DConditionModel
 from pydantic import Field
 
 from training.dataset import fingerprint
-from training.guided import embedded, plain, student_of
+from training.guided import embedded, moved, plain, student_of
 from training.norm import quicken
 from training.precision import compiled, mixed
 from training.run import Run, StepRandom, load, pick_device
@@ -33,6 +33,9 @@ class GuidanceRecipe(LatentRecipe):
     #: Run, or checkpoint in diffusers' pipeline layout, of the U-Net to learn from; a student may itself go on from its own.
     teacher: Path
     student: Path | None = None
+    #: The teacher that ``student`` had (its own plain side where that went on learning): what ``teacher`` has learnt since is
+    #: added to the student before it learns, so that it need not learn that again.
+    since: Path | None = None
     #: The largest scale that is learnt; the smallest is 1.
     most: float = Field(default=6.0, gt=1)
     #: Share of draws at scale 1, where half of the captions are empty.
@@ -51,6 +54,8 @@ def train(recipe: GuidanceRecipe) -> Run:
     material = Material(recipe, device)
     teacher = plain(load(UNet2DConditionModel, recipe.teacher, "unet")).eval().requires_grad_(False)
     student = load(UNet2DConditionModel, recipe.student, "unet") if recipe.student else student_of(teacher, recipe.width)
+    if recipe.since:
+        moved(student, plain(load(UNet2DConditionModel, recipe.since, "unet")), teacher)
     teacher = teacher.to(device, memory_format=torch.channels_last)
     student = quicken(student.train().requires_grad_(True), device)
     width = student.config.time_cond_proj_dim
@@ -72,7 +77,7 @@ def train(recipe: GuidanceRecipe) -> Run:
         """What the student is to say."""
         if leaps is None:
             return guided(batch, scale, net)[1]
-        return leaps.velocity(batch, lambda moved: guided(moved, scale, net)[1])
+        return leaps.velocity(batch, lambda at: guided(at, scale, net)[1])
 
     def answer(batch: Batch, scale: torch.Tensor, net: Callable[..., Any]) -> torch.Tensor:
         with mixed(device):
@@ -134,12 +139,12 @@ class Leaps:
         begin = batch.times
         end = begin - self.length
         end = torch.where(end < 0, torch.full_like(end, -1), end)
-        moved = batch
+        at = batch
         for done in range(1, self.substeps + 1):
             upto = (begin + (end - begin) * done / self.substeps).round().long()
-            arrived = self.step(moved.noisy, guided(moved), moved.times, upto)
+            arrived = self.step(at.noisy, guided(at), at.times, upto)
             if done < self.substeps:
-                moved = batch.with_noisy(arrived, upto)
+                at = batch.with_noisy(arrived, upto)
         (a, s), (b, r) = self._signal(begin), self._signal(end)
         return (arrived - (b * a + r * s) * batch.noisy) / (r * a - b * s)
 

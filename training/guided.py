@@ -35,6 +35,19 @@ def plain(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     return folded
 
 
+@torch.no_grad()
+def moved(student: UNet2DConditionModel, then: UNet2DConditionModel, now: UNet2DConditionModel) -> None:
+    """Add to ``student``, in place, by how much its teacher's weights changed between two times: the sum of task vectors of
+    Ilharco et al. 2023 (arXiv 2212.04089). Raises ValueError where a weight has another shape."""
+    before, after = then.state_dict(), now.state_dict()
+    for name, weight in student.state_dict().items():
+        if name not in after:
+            continue  # what takes in the scale
+        if not weight.shape == before[name].shape == after[name].shape:
+            raise ValueError(f"{name} is {tuple(weight.shape)} in the student and {tuple(after[name].shape)} in its teacher.")
+        weight += after[name] - before[name]
+
+
 def like(unet: UNet2DConditionModel, **changes: int | None) -> UNet2DConditionModel:
     """A new U-Net of the same shape but for ``changes``."""
     # "_use_default_values" names the settings that from_config would set back

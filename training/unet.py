@@ -190,8 +190,9 @@ class Material:
         self.held_out = np.flatnonzero(~learn & np.array([bool(record.text) for record in records]))[:128]
         self._found: queue.SimpleQueue = queue.SimpleQueue()
         self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, args=({r.path for r in records},), daemon=True)
         if recipe.grows and parallel.alone():
-            threading.Thread(target=self._watch, args=({r.path for r in records},), daemon=True).start()
+            self._watcher.start()
 
     def _add(self, records: list[Record], weights: np.ndarray, latents: torch.Tensor, lesion: torch.Tensor) -> None:
         self._learn_captions({record.text for record in records})
@@ -219,8 +220,11 @@ class Material:
                 print(f"No new pictures: {error}", flush=True)
 
     def end(self) -> None:
-        """Look for no more pictures."""
+        """Look for no more pictures; waits for those that are being encoded, because a thread in the midst of that aborts a process
+        that ends."""
         self._ended.set()
+        if self._watcher.is_alive():
+            self._watcher.join(timeout=60)
 
     def _look(self, known: set[Path]) -> set[Path]:
         """Encode pictures that were added to the folders, for `batch` to take in; gives their paths."""

@@ -5,7 +5,8 @@
 # runs/isic2017 must be there. Results: OUT/checkpoint (the student), OUT/teacher, OUT/logs. Run it again with more SECONDS to go on.
 # Set from outside: START, the checkpoint to go on from (generation/embedded, or what `script2skin train widen` made of it);
 # COUNT, SEED and VARIETY of the phantoms; RECIPES, their folder; WAIT_FOR, a file that says that the U-Net of START is there, for
-# where it comes last: what it needs is compiled meanwhile.
+# where it comes last: what it needs is compiled meanwhile; DECODER=no, the decoder stays as it is and the U-Net has the GPU to
+# itself; WEAK=yes, further phantoms of what came out worst so far; UNTIL, the share of the time at which the U-Net ends.
 #
 # Seen on an H200 with 16 cores (600 s, VARIETY=0.3, START widened to 32 latent channels): compiling took until 191 s, then 12 steps
 # of 512 a second beside the decoder: 2,729 of them, 1.4 million pictures; 11.5 decoder steps of 96 crops a second; 51 phantoms a
@@ -36,41 +37,59 @@ print(max(0.05, (before + begun + seconds * share - time.time() - 12) / 60))
 PY
   )
   echo "$(($(date +%s) - begun)) s: $1 for $minutes min"
-  s2s train "$1" "$recipes/$2.yaml" --minutes "$minutes" >>"$out/logs/$1.log" 2>&1 || echo "$1 ended with $?"
+  OMP_NUM_THREADS=$((cores > 8 ? 6 : 2)) s2s train "$1" "$recipes/$2.yaml" --minutes "$minutes" >>"$out/logs/$1.log" 2>&1 || echo "$1 ended with $?"
 }
 listed() { cat runs/phantoms/metadata.jsonl 2>/dev/null | wc -l; }
 
-setsid python3 -c "import script2skin; script2skin.main()" data phantoms --out runs/phantoms --count "${COUNT:-60000}" \
-  --seed "${SEED:-71}" --variety "${VARIETY:-0.5}" --typical 3 --workers $((cores > 4 ? cores - 3 : 1)) >"$out/logs/phantoms.log" 2>&1 &
-drawing=$!
-trap 'kill -TERM -- -$drawing 2>/dev/null' EXIT
-until [ "$(listed)" -ge 512 ]; do
-  kill -0 $drawing 2>/dev/null || { tail -n 3 "$out/logs/phantoms.log"; exit 1; }
+groups=()
+phantoms() { # folder, seed, processes, further options; what learns goes first
+  setsid nice -n 19 python3 -c "import script2skin; script2skin.main()" data phantoms --out "runs/$1" --count "${COUNT:-60000}" \
+    --seed "$2" --variety "${VARIETY:-0.5}" --workers "$3" "${@:4}" >"$out/logs/$1.log" 2>&1 &
+  groups+=($!)
+}
+drawn() { for group in "${groups[@]}"; do kill -TERM -- "-$group" 2>/dev/null; done; }
+trap drawn EXIT
+seed=${SEED:-71} free=$((cores > 4 ? cores - 2 : 1))
+if [ "${WEAK:-no}" = yes ]; then
+  phantoms phantoms "$seed" $((free > 5 ? free - 4 : 1)) --typical 3
+  phantoms weak $((seed + 1)) 2 --typical 3 --rash 'pityriasis rosea' --rash warts --rash acne --rash chickenpox --rash rosacea \
+    --rash 'contact dermatitis' --rash 'seborrheic dermatitis' --rash shingles --rash scabies
+  phantoms limbs $((seed + 2)) 2 --area arm --area leg --area elbow --area 'back of the knee' --area buttock --area forearm
+  sed -i 's|^  - {path: runs/phantoms}|&\n  - {path: runs/weak}\n  - {path: runs/limbs}|' $recipes/continue_{unet,guidance,autoencoder,sharpen}.yaml
+else
+  phantoms phantoms "$seed" "$free" --typical 3
+fi
+drawing=${groups[0]}
+# What is compiled is kept, and found again by who needs it next.
+once() { # part, further changes to its recipe: two steps of it
+  sed "s|^run: .*|run: runs/warm/$1|; s|{minutes: [0-9.]*,|{minutes: 1, max_steps: 2,|; s|^grows: .*|grows: false|; /^show:/,\$d; s|^latents: .*|latents: runs/warm/latents_$1|; /path: runs.\(phantoms\|weak\|limbs\)/d; $2" \
+    $recipes/continue_$1.yaml >$recipes/warm_$1.yaml
+  s2s train "$1" $recipes/warm_$1.yaml >"$out/logs/warm_$1.log" 2>&1
+}
+teacher=$start encoded=
+if [ -n "${WAIT_FOR:-}" ]; then
+  encoded="s|^latents: .*|latents: runs/latents|" # what is encoded is there for the run itself; nobody else writes meanwhile
+  once unet "/^start:/d; $encoded"
+  teacher=runs/warm/unet
+fi
+once guidance "s|^teacher: .*|teacher: $teacher|; /^student:/d; /^since:/d; $encoded" &
+warm=$!
+few() { for name in phantoms weak limbs; do [ -e "$out/logs/$name.log" ] && [ "$(wc -l 2>/dev/null <runs/$name/metadata.jsonl || echo 0)" -lt 150 ] && return; done; false; }
+while [ "$(listed)" -lt 512 ] || few; do
+  kill -0 "$drawing" 2>/dev/null || { tail -n 3 "$out/logs/phantoms.log"; exit 1; }
   sleep 1
 done
 echo "$(($(date +%s) - begun)) s: $(listed) phantoms"
 (
-  until [ "$(listed)" -ge 2000 ] || ! kill -0 $drawing 2>/dev/null; do sleep 1; done
+  [ "${DECODER:-yes}" = no ] && exit
+  until [ "$(listed)" -ge 2000 ] || ! kill -0 "$drawing" 2>/dev/null; do sleep 1; done
   train autoencoder continue_autoencoder 0.6
   train sharpen continue_sharpen 0.93
 ) &
 decoder=$!
-# What is compiled is kept, and found again by who needs it next.
-once() { # part, further changes to its recipe: two steps of it
-  sed "s|^run: .*|run: runs/warm/$1|; s|{minutes: [0-9.]*,|{minutes: 1, max_steps: 2,|; s|^grows: .*|grows: false|; /^show:/,\$d; s|^latents: .*|latents: runs/warm/latents_$1|; /path: runs.phantoms/d; $2" \
-    $recipes/continue_$1.yaml >$recipes/warm_$1.yaml
-  s2s train "$1" $recipes/warm_$1.yaml >"$out/logs/warm_$1.log" 2>&1
-}
-teacher=$start
-if [ -n "${WAIT_FOR:-}" ]; then
-  once unet "/^start:/d"
-  teacher=runs/warm/unet
-fi
-once guidance "s|^teacher: .*|teacher: $teacher|" &
-warm=$!
 [ -n "${WAIT_FOR:-}" ] && until [ -e "$WAIT_FOR" ]; do sleep 1; done
-train unet continue_unet 0.72
-kill -TERM -- -$drawing 2>/dev/null
+train unet continue_unet "${UNTIL:-0.72}"
+drawn
 kill $warm 2>/dev/null
 echo "$(($(date +%s) - begun)) s: $(listed) phantoms"
 put_together() { # folder in OUT, changes to the recipe
@@ -78,13 +97,15 @@ put_together() { # folder in OUT, changes to the recipe
   s2s train assemble "$recipes/assemble_$1.yaml" >>"$out/logs/assemble.log" 2>&1 && rm -rf "${out:?}/$1" && cp -r "runs/$1" "$out/$1"
 }
 # There at once, for whoever has to leave early; its decoder has yet to meet the critic.
-as_taught="s|^unet: .*|unet: runs/unet|; s|^steps: .*|steps: 16|; /guidance_most/d"
-put_together teacher "$as_taught; s|^autoencoder: .*|autoencoder: runs/autoencoder|"
+as_taught="s|^unet: .*|unet: runs/unet|; s|^steps: .*|steps: 16|; /guidance_most/d" newest=runs/autoencoder stays=
+[ "${DECODER:-yes}" = no ] && newest=$start stays="s|^autoencoder: .*|autoencoder: $start|"
+put_together teacher "$as_taught; s|^autoencoder: .*|autoencoder: $newest|"
 train guidance continue_guidance 0.94
 wait $decoder
-put_together teacher "$as_taught"
-put_together checkpoint ""
+put_together teacher "$as_taught; $stays"
+put_together checkpoint "$stays"
 for part in autoencoder sharpen unet guidance; do
+  [ -d "runs/$part" ] || continue
   mkdir -p "$out/logs/$part"
   cp runs/$part/{metrics.jsonl,recipe.json,starts.jsonl} "$out/logs/$part/"
   cp "$(ls runs/$part/validation/*.png | tail -1)" "$out/logs/$part/" 2>/dev/null
