@@ -231,7 +231,7 @@ def tells(sentence: list[Item]) -> bool:
     elsewhere = any(i.said in words("elsewhere") for i in sentence)
     only = any(i.said in ("only", "mostly", "mainly", "always", "never", "just") for i in sentence)
     strange += 2 * people + only + 2 * (lacking or elsewhere)
-    changes = any((i.label == "modify" and i.id in ("change", "again", "instead") and not (i.said in ("use", "try", "keep", "make", "made") and _is_somebodys(sentence, k))) or i.label in ("target", "darker", "worse", "copy", "correction", "times", "seed") or (i.label == "add" and i.id != "also") or (i.said in ("please", "pls")) or (i.said in ("too", "as well") and strange < 4) for k, i in enumerate(sentence))
+    changes = any((i.label == "modify" and i.id in ("change", "again", "instead") and not (i.said.split()[0] in ("use", "try", "keep", "make", "made", "put", "into") and _is_somebodys(sentence, k))) or i.label in ("target", "darker", "worse", "copy", "correction", "times", "seed") or (i.label == "add" and i.id != "also") or (i.said in ("please", "pls")) or (i.said in ("too", "as well") and strange < 4) for k, i in enumerate(sentence))
     counts = any(i.label == "count" and i.id != "noun" and i.said not in ("half", "plenty of", "a lot of", "lots of", "some", "many", "several") and label_at(sentence, next_index(sentence, k, ("adverb", "descriptor"))) != "word" for k, i in enumerate(sentence)) and any(i.label in ("rash", "image") for i in sentence)
     told = {word for i in sentence for word in i.said.split()}
     return strange > 1 and not (asks or changes or counts) and bool(told & _FINITE or any(i.said.startswith(("i'", "we'", "they'", "it'")) or i.said.endswith(("n't", "'s")) for i in sentence))
@@ -256,7 +256,7 @@ def _of_somebody(sentence: list[Item], k: int) -> bool:
     item, before = sentence[k], said_at(sentence, k - 1)
     if (label_at(sentence, k - 1) == "negate" and before in ("not", "n't", "don't", "never")) or before.endswith("n't") or (before == "would" and said_at(sentence, k - 2) not in ("i", "we", "")):
         return True  # "I'm not looking for anything on the foot", "our unit would need this badly"
-    if item.said.split()[-1] in ("want", "like", "need", "love") and said_at(sentence, k + 1) == "to" and label_at(sentence, k + 2) == "word":
+    if item.said.split()[-1] in ("want", "like", "need", "love") and said_at(sentence, k + 1) == "to" and (label_at(sentence, k + 2) == "word" or said_at(sentence, k + 2) in ("be", "know")):
         return True  # "I want to learn how the borders run"
     if said_at(sentence, k + 1) in ("only", "mostly", "mainly", "nothing") and item.said in ("show", "shows", "have", "see", "use"):
         return True  # "textbooks show only white skin"

@@ -31,6 +31,9 @@ _HOW_TOLD_APART = re.compile(r"how (?:can|could|would|should|do|does|to|might) (
 _SEVERAL = re.compile(r"^(?:now |then |ok )?(?:both|all (?:two|three|four|five|six))\b.*\b(?:together|in one go|at the same time|at once|side by side)\b")
 #: Questions about the chat itself → topic.
 _HOW_TO_USE = (
+    (re.compile(r"^(?:so |and |ok )?what (?:else )?(?:can|could|may) (?:i|we|you|one) (?:still )?(?:change|vary|alter|adjust|modify|edit|set|choose|control|specify)\W*$"), "help"),
+    (re.compile(r"^(?:and |so |but )?(?:can|does|do|could) (?:it|this|they|that|these) (?:also |ever )?(?:occur|happen|develop|affect)\b"), "person_have"),
+    (re.compile(r"^(?:and |so |but )?(?:can|does|do|could) (?:it|this|they|that|these) .*\bin (?:men|women|children|kids|babies|adults|teenagers|infants|both sexes|(?:old|older|young|younger) people)\b"), "person_have"),
     (re.compile(r"^(?:please )?(?:explain|tell|show|teach|how|i).{0,40}\bhow (?:(?:should|do|can|could|would|must|to) )?(?:i |we |one |you )?(?:should |must |can )?(?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
     (re.compile(r"^how (?:should|do|can|could|would|must) (?:i|we|one) (?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
     (re.compile(r"^(?:do|does|can|will|could|would) (?:you|it|this|the (?:chat|program|app|tool))(?: also| still)? (?:work|run|function|be used)\b.*(?:offline|internet|network|wi ?fi|phone|tablet|laptop|browser|gpu|graphics card|windows|mac)"), "help"),
@@ -118,6 +121,8 @@ def intent(s: Sentence) -> tuple[str, str | None]:
     return _small_talk(s)
 
 
+#: What is asked at the end of what somebody has seen on their own skin or a child's: "Is it cancer?", "Can you tell me what he's got?"
+_WHAT_IS_IT = re.compile(r"(?:\b(?:is|could|can|might|would) (?:it|this|that|they|these) (?:be |also |maybe )?(?:an? |the |some )?(?:skin )?(?:cancer|cancerous|melanoma|malignant|benign|dangerous|serious|normal|bad|harmful|infected|something|anything|harmless)\b|\b(?:tell|know|say|guess|diagnose)\b.* (?:what|if|whether) .*|\bwhat (?:could|might|can) (?:it|this|that|they) be\b|\bwhat (?:is|'s|are) (?:it|this|that|they|wrong)\b|\b(?:worried|worry|concerned|see a doctor|go to (?:a|the) doctor)\b)")
 #: "a mole on my shoulder that has got darker. Should I have it removed?"
 _SHOULD_I = re.compile(r"(?:^|[.!?] |\b(?:summer|now|so|today) )should i (?:have|get|be|do|treat|remove|cut|leave|wait|take|put|use (?:a |an |the )?(?:cream|steroid|ointment))\b")
 #: "is this what people call athlete's foot?"
@@ -130,6 +135,8 @@ def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
     """Questions that are told by their words alone, whatever else is said."""
     if any(i.said == "should" for i in s.items) and not s.asks and _SHOULD_I.search(" ".join(i.said for i in s.items)):
         return "diagnosis", "treatment"
+    if not any(i.label == "request" and i.said not in ("get", "have", "see") for i in s.items) and not s.labels & {"count", "image"} and _on_own_skin(s) and _WHAT_IS_IT.search(_last_sentence(s)):
+        return "diagnosis", "identify"
     of_images = s.opening in ("is", "are") and "rash" not in s.labels and s.items[-1].said == "?" and not s.labels & {"count", "image", "person", "diagnosis"}
     if (s.opening in ("is that", "is this") or of_images) and not s.asks and (trait := next((i.said for i in s.items if i.said in words("traits")), None)):
         return "question", "contagion" if trait in ("contagious", "infectious") else "feeling" if trait in ("itchy", "painful", "sore", "itch", "hurt") else "cause"
@@ -146,6 +153,16 @@ def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
     if "rash" not in s.labels and (told := next((topic for pattern, topic in _HOW_TO_USE if pattern.search(s.plainly)), None)):
         return ("help", None) if told == "help" else ("question", told)
     return None
+
+
+def _on_own_skin(s: Sentence) -> bool:
+    """ "on my shoulder", "on his arms": a site of somebody who is there."""
+    return any(i.said in ("my", "his", "her", "our") and label_at(s.items, next_index(s.items, k)) == "area" for k, i in enumerate(s.items))
+
+
+def _last_sentence(s: Sentence) -> str:
+    ends = [k for k, i in enumerate(s.items[:-1]) if i.label == "conj" and i.id == "stop"]
+    return " ".join(i.said for i in s.items[ends[-1] + 1 if ends else 0 :])
 
 
 def _only_asked(s: Sentence) -> tuple[str, str | None] | None:
@@ -277,6 +294,8 @@ def _is_about_images(s: Sentence) -> bool:
         return True  # "draw something itchy"
     if s.has("descriptor", "picture") and not s.strange:
         return True
+    if s.asks and any(i.said in ("something", "anything") for i in s.items) and any(i.said in words("of_skin") for i in s.items):
+        return True  # "show me something for my dermatology class"
     if s.asks and s.has("each", "either") and not s.strange:
         return True  # "give me both"
     return s.has("modify", "change", "instead") and bool(s.labels & {"slot_noun", "skin", "descriptor", "lesion"})
@@ -509,7 +528,7 @@ def question(s: Sentence) -> str | None:
             item.drop()  # "I suppose this is a common request"
         if k == 0 and item.said == "is" and label_at(s.items, 1) == "social":
             item.drop()  # "Is good. Please 3 more of this."
-        if item.label == "question" and item.said.startswith(("what is", "what's", "what are", "what")) and any(i.said in ("missing", "needed", "lacking", "required", "left to draw") for i in s.items[k + 1 : k + 4]):
+        if item.label == "question" and item.said.startswith(("what is", "what's", "what are", "what")) and any(i.said in ("missing", "needed", "lacking", "required", "left", "left to draw") for i in s.items[k + 1 : k + 4]):
             item.drop()  # "what is still missing is a picture of eczema on the foot"
         elif item.label == "question" and item.said.startswith("who ") and k and s.asks and s.items[-1].said != "?":
             item.drop()  # "a man who has gout and psoriasis, and I need three pictures"

@@ -31,8 +31,32 @@ _KINDS = r"(?:seborrh(?:o?e)ic|atopic|contact|irritant|allergic contact|irritant
 _HOUR = "(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _MONTH = r"(?:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|sept?|oct|nov|dec)"
 _DIGITS = tuple("0123456789")
+#: "one type higher", "two grades worse" as they are read: of tone, but where it gets worse or better.
+_STEPS = {"higher": "{} shade darker", "up": "{} shade darker", "worse": "{} step more severe", "lower": "{} shade lighter", "down": "{} shade lighter", "milder": "{} step milder"}
 #: Pattern, what is put in its place, and where it is worth the time what must stand in the text (in lower case) for it to be tried.
 _SUBS: tuple[tuple, ...] = (
+    (re.compile(r"\A\W*(?:(?:rash|rashes|condition|diagnosis|disease|site|area|place|location|body part|tone|skin|skin tone|skin type|type|count|number|n|images?|pictures?|how many|qty|quantity|severity)\s*[|,;\t/]\s*){2,}[a-z ]{1,20}\r?\n+", re.I), "", ("\n",)),  # the head of a table
+    (re.compile(r"(?<!the )(?<!on )(?<!his )(?<!her )\bthumb ?nails\b(?! of\b)", re.I), "pictures", ("thumb",)),
+    (re.compile(r"\b(one|a|1|each) thumb ?nail (?=(?:per|for each|each)\b)", re.I), r"\1 picture ", ("thumb",)),
+    (re.compile(r"\blip[ -]?read(?:s|ing|ers?)?\b", re.I), "read", ("lip",)),
+    (re.compile(r"\b(?:hand|foot|nail|eye|face|leg|back|burns|ear|breast) (?=(?:clinics?|surgery|surgeons?|therap(?:y|ists?)|units?|wards?|departments?|specialists?)\b)", re.I), "", ("clinic", "surge", "therap", "unit", "ward", "department", "specialist")),
+    (re.compile(r"\b\w+[ -]therapy (?=(?:clients?|students?|rooms?|clinics?|courses?|trainees?|class|classes|team|college)\b)", re.I), "", ("therapy",)),
+    (re.compile(r"\b(?:the|our|my) head (?=(?:wants|wanted|asked|asks|says|said|told|needs|insists|thinks|decided|teacher|of (?:school|department|year|science|teaching|nursing|studies))\b)", re.I), "they ", (" head ",)),
+    (re.compile(r"\b(need|want|get|have|like) back (?=(?:what|those|the (?:ones|images|pictures)|my (?:images|pictures)|all (?:of|the|my))\b)", re.I), r"\1 ", (" back ",)),
+    (re.compile(r"\b(?:wee|small|little|tiny|big|large|huge) (?=(?:session|talk|lecture|class|group|diagram|poster|project|team|clinic|town|village|practice|hospital|budget|problem|question|favou?r|presentation|quiz|handout|leaflet|course|workshop|school|family|brother|sister|boy|girl|exam|test|chart|table|screen|room|hall|audience|conference|meeting|charity|company|department|journal|website|app)s?\b)", re.I), "", ("wee ", "small", "little", "tiny", "big", "large", "huge")),
+    (re.compile(r"\b(sample|set|group|dataset|data set|cohort|budget|team|room|screen|number) (?:is |was |size )?(?:far |much |way |rather )?too (?:small|big|large)\b", re.I), r"\1 lacking", (" too ",)),
+    (re.compile(r"\b(make (?:it|them|these|those|this|that|all|both|everything) (?:\w+ ){0,2}\w+) (?:too|as well)(?=[ .!]*$)", re.I), r"\1", ("make ",)),
+    (re.compile(r"^(\W*)(?:could|can|would|should|might) (?:the|their|his|her) (skin(?: tone| colou?r)?|tone|severity|area|site|place|rash) be (?=\w)", re.I), r"\1make the \2 ", (" be ",)),
+    (re.compile(r"\b(?:do|run|make|repeat|show|draw) (?:that|this|the same|the) comparison (?:again )?(?:for|with|using|of)\b", re.I), "the same with", ("comparison",)),
+    (re.compile(r"^(\W*(?:please )?)undo (?:the |my |that |this )?(?:very )?last(?: one| step| change| turn| thing| bit| request)?(?: please| pls)?\W*$", re.I), r"\1undo", ("undo",)),
+    (re.compile(r"\b(one|a|1|two|2|three|3) (?:fitzpatrick |skin )?(?:types?|grades?|levels?|tones?|shades?|steps?|notch(?:es)?) (higher|up|worse|lower|down|milder)\b(?! on\b)", re.I), lambda m: _STEPS[m[2].lower()].format(m[1].lower()), ("type", "grade", "level", "tone", "shade", "step", "notch")),
+    (re.compile(r"\b(?:skin )?that's (?=(?:a|one|two|three) shades? (?:darker|lighter))", re.I), "", ("that's",)),
+    (re.compile(r"\b(show|do|draw|put|try|have|give me) ((?:\w+ ){1,3})there\b(?= then| too| now| instead| please|[ .!?]*$)", re.I), r"\1 \2at the same site", ("there",)),
+    (re.compile(r"\b(found|has|have|had|shows?|showed|contains?|contained|includes?|included) (?:exactly |literally |virtually |practically |almost )?(?:zero|0) (?=(?:images?|pictures?|photos?|photographs?|examples?|slides?)\b)", re.I), r"\1 not enough ", ("zero", "0")),
+    (re.compile(r"^\W*some (?:context|background)(?: first| info| information)?\W*(?=[:,.-])", re.I), "", ("some ",)),
+    (re.compile(r"\bprepar(e|ing) (?:myself|ourselves)\b", re.I), "study", ("prepar",)),
+    (re.compile(r"\b(\d+|one|two|three|four|five|six) (?:images?|pictures?|photos?|pics?|shots?) (?:is|are|would be|will be|'s) (?:enough|plenty|fine|sufficient|ok|okay|all i need|perfect)\b(?! (?:for|of) )", re.I), r"\1 please", ("enough", "plenty", "fine", "sufficient", "ok", "perfect", "all i need")),
+    (re.compile(r"\bmake am (?=\d|one|two|three|four|five|six)", re.I), "", ("make am",)),
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
     (re.compile(r"\bas many(?: (?:images|pictures|photos|pics))?(?: as (?:you can|possible|you like))(?: (?:make|draw|show|give me|generate))?(?: of)?\b", re.I), "20 images of", ("as many",)),
     (re.compile(r"\bhow many(?: images| pictures| photos)?\W{1,3}(\d+|one|two|three|four|five|six|seven|eight|nine|ten)\b", re.I), r"\1 images", ("how many",)),  # How many: 3
@@ -78,7 +102,6 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"(?<=\d) nos\b\.?", re.I), " images"),  # 5 nos. of tinea
     (re.compile(r"\bof '?em\b", re.I), "of them", (" em", "'em")),
     (re.compile(r"\b(pics|images|pictures|photos|help) 4 (?=(?:derm|my|our|a|an|the|tomorrow|tmrw|class|lecture|teaching|school|uni)\b)", re.I), r"\1 for ", (" 4 ",)),  # pics 4 derm tutorial
-    (re.compile(r"^(\W*)undo (?:the |my )?last\W*$", re.I), r"\1undo", ("undo",)),
     (re.compile(r"\b(?:not|neither) too (?:dark|light|fair|pale)(?:,| and| or| nor|, and) (?:not |nor )?too (?:dark|light|fair|pale)\b", re.I), "medium", (" too ",)),
     (re.compile(r"\b(what|how|why|where|who|which) (?:exactly|actually|basically|precisely|on earth) ", re.I), r"\1 ", ("exactly", "actually", "basically", "precisely", "on earth")),
     (re.compile(r"\b(lower|upper) part of (?:the |his |her |my )?(?=(?:back|arm|leg|lip|face)s?\b)", re.I), r"\1 ", ("part of",)),
