@@ -195,7 +195,7 @@ def _takes_back(sentence: list[Item]) -> bool:
     """ "I think brown would be better": said after a request, it changes it."""
     changing = {"would", "should", "could", "better", "rather", "instead", "actually", "prefer", "sorry", "wait", "also", "too", "must", "mean", "meant", "let", "same", "other", "make", "please"}
     negates = any(i.label == "negate" and label_at(sentence, next_index(sentence, k)) in ("rash", "area", "tone", "severity") for k, i in enumerate(sentence))
-    return negates or any(set(i.said.split()) & changing or i.label in ("modify", "after_any", "clear", "scale") or (i.label == "each" and label_at(sentence, next_index(sentence, k)) in ("slot_noun", "skin", "area", "rash")) for k, i in enumerate(sentence) if i.id != "pronoun")
+    return negates or any(set(i.said.split()) & changing or (i.label == "modify" and not _is_done_by_somebody(sentence, k)) or i.label in ("after_any", "clear", "scale") or (i.label == "each" and label_at(sentence, next_index(sentence, k)) in ("slot_noun", "skin", "area", "rash")) for k, i in enumerate(sentence) if i.id != "pronoun")
 
 
 def _told_parts(items: list[Item]) -> list[slice]:
@@ -231,7 +231,7 @@ def tells(sentence: list[Item]) -> bool:
     elsewhere = any(i.said in words("elsewhere") for i in sentence)
     only = any(i.said in ("only", "mostly", "mainly", "always", "never", "just") for i in sentence)
     strange += 2 * people + only + 2 * (lacking or elsewhere)
-    changes = any((i.label == "modify" and i.id in ("change", "again", "instead") and not (i.said.split()[0] in ("use", "try", "keep", "make", "made", "put", "into") and _is_somebodys(sentence, k))) or i.label in ("target", "darker", "worse", "copy", "correction", "times", "seed") or (i.label == "add" and i.id != "also") or (i.said in ("please", "pls")) or (i.said in ("too", "as well") and strange < 4) for k, i in enumerate(sentence))
+    changes = any((i.label == "modify" and i.id in ("change", "again", "instead") and not _is_done_by_somebody(sentence, k)) or i.label in ("target", "darker", "worse", "copy", "correction", "times", "seed") or (i.label == "add" and i.id != "also") or (i.said in ("please", "pls")) or (i.said in ("too", "as well") and strange < 4) for k, i in enumerate(sentence))
     counts = any(i.label == "count" and i.id != "noun" and i.said not in ("half", "plenty of", "a lot of", "lots of", "some", "many", "several") and label_at(sentence, next_index(sentence, k, ("adverb", "descriptor"))) != "word" for k, i in enumerate(sentence)) and any(i.label in ("rash", "image") for i in sentence)
     told = {word for i in sentence for word in i.said.split()}
     return strange > 1 and not (asks or changes or counts) and bool(told & _FINITE or any(i.said.startswith(("i'", "we'", "they'", "it'")) or i.said.endswith(("n't", "'s")) for i in sentence))
@@ -243,6 +243,11 @@ _FINITE = words("telling") | {
     "use", "uses", "used", "show", "say", "says", "describe", "describes", "expect", "expects", "call", "calls", "ask", "asks", "wants", "tell", "tells", "love", "loves", "hate", "hates", "believe", "confuse", "mix", "keep", "keeps",
     "make", "makes", "made", "run", "write", "wrote", "read", "start", "starts", "study", "comes", "know", "knows", "think", "thought", "learn", "learns", "works", "work", "goes", "shows", "takes", "sees", "teach", "taught", "always", "usually", "never", "mostly", "often",
 }  # fmt: skip
+
+
+def _is_done_by_somebody(sentence: list[Item], k: int) -> bool:
+    """ "we keep failing", "I put it into the leaflet": no change that is asked for."""
+    return sentence[k].said.split()[0] in ("use", "try", "keep", "make", "made", "put", "into") and _is_somebodys(sentence, k)
 
 
 def _is_somebodys(sentence: list[Item], k: int) -> bool:

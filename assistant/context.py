@@ -288,8 +288,6 @@ def ambiguous(items: list[Item]) -> None:
             item.drop()  # "another notch more severe"
         elif item.label == "add" and item.said == "too" and label_at(items, k + 1) in ("word", "severity", "descriptor", "size", "severity_with_rash"):
             item.drop()  # "it is too strong"
-        elif item.label == "count" and item.said == "some" and any(i.label == "count" and i.id != "noun" and i.said != "some" for i in items[sentence_end(items, k) :]) and not any(i.label in ("rash", "outside_rash") for i in items[sentence_end(items, k) :]):
-            item.drop()  # "some mild eczema; one picture is plenty"
         elif k == 0 and item.label == "conj" and "also" in item.said:
             item.become("add", "also")
         elif item.label == "area" and item.id == "toes" and _joined_to(items, k, "between the fingers"):

@@ -6,7 +6,7 @@ that it counts ("3 severe eczema images", "a picture of three moles").
 
 from __future__ import annotations
 
-from assistant.items import Item, id_at, label_at, next_index, prev_index, said_at
+from assistant.items import Item, id_at, label_at, next_index, prev_index, said_at, sentence_end
 from assistant.schema import MIDDLE
 from assistant.typos import is_english
 from assistant.vocabulary import vocabulary, words
@@ -188,6 +188,9 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "number_of_lesions", "multiple"
     if items[k].said == "some" and not noun and label_at(items, k + 1) == "word" and not any(i.label in ("rash", "image") for i in items[k:]):
         return "adverb", ""  # "add a ruler and some hair"
+    after = items[sentence_end(items, k) :] if items[k].said == "some" else []
+    if any(i.label == "number" and i.number is not None for i in after) and not any(i.label in ("rash", "outside_rash", "area", "tone") for i in after):
+        return "adverb", ""  # "put some mild eczema on a dark forearm; one picture is plenty"
     if not noun and _is_pronoun(items, k):
         return "adverb", ""
     if id_at(items, k + 1) == "various" and label_at(items, k + 2) in ("slot_noun", "scale"):

@@ -294,8 +294,6 @@ def _is_about_images(s: Sentence) -> bool:
         return True  # "draw something itchy"
     if s.has("descriptor", "picture") and not s.strange:
         return True
-    if s.asks and any(i.said in ("something", "anything") for i in s.items) and any(i.said in words("of_skin") for i in s.items):
-        return True  # "show me something for my dermatology class"
     if s.asks and s.has("each", "either") and not s.strange:
         return True  # "give me both"
     return s.has("modify", "change", "instead") and bool(s.labels & {"slot_noun", "skin", "descriptor", "lesion"})
@@ -317,6 +315,8 @@ def _asks_for_something_else(s: Sentence) -> bool:
 def _small_talk(s: Sentence) -> tuple[str, str | None]:
     meaningful = [i for i in s.items if i.label not in _EMPTY]
     social = sorted(s.of("social"), key=lambda i: _SOCIAL.index(i.id))
+    if s.asks and any(i.said in ("something", "anything") for i in s.items) and any(i.said in words("of_skin") for i in s.items):
+        return "request", None  # "show me something for my dermatology class"
     if s.asks and s.strange:
         return "off_topic", "fixed" if any(i.said in words("fixed") for i in s.items) else None
     if social and not s.strange:
@@ -552,7 +552,7 @@ def question(s: Sentence) -> str | None:
         return None  # "can tinea be shown on the buttocks?"
     if cues[0].said.startswith("why") and s.has("modify", "pronoun"):
         return _topic(cues)  # "why does it stand out more there?"
-    changes = {"darker", "worse", "add", "size", "severity", "times", *(["modify"] if s.named or "count" in s.labels else [])}
+    changes = {"darker", "worse", "add", "size", "severity", "times", *(["modify"] if s.named or s.unknown or "count" in s.labels else [])}
     actor = said_at(s.items, at + 1) in ("you", "we", "i") or id_at(s.items, at + 1) == "pronoun" or any(i.label == "target" for i in s.items[at + 1 : at + 4])
     if cues[0].said in ("can", "could", "will", "would") and actor and s.labels & changes:
         return None  # "can you make it more severe?"

@@ -56,6 +56,7 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"^\W*some (?:context|background)(?: first| info| information)?\W*(?=[:,.-])", re.I), "", ("some ",)),
     (re.compile(r"\bprepar(e|ing) (?:myself|ourselves)\b", re.I), "study", ("prepar",)),
     (re.compile(r"\b(\d+|one|two|three|four|five|six) (?:images?|pictures?|photos?|pics?|shots?) (?:is|are|would be|will be|'s) (?:enough|plenty|fine|sufficient|ok|okay|all i need|perfect)\b(?! (?:for|of) )", re.I), r"\1 please", ("enough", "plenty", "fine", "sufficient", "ok", "perfect", "all i need")),
+    (re.compile(r"\b(?:send|e?mail|forward)(?: over| across| through)? (?=(?:\d|one|two|three|four|five|six|seven|eight|nine|ten|a few|some|a couple)\b)", re.I), "give me ", ("send", "mail", "forward")),
     (re.compile(r"\bmake am (?=\d|one|two|three|four|five|six)", re.I), "", ("make am",)),
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
     (re.compile(r"\bas many(?: (?:images|pictures|photos|pics))?(?: as (?:you can|possible|you like))(?: (?:make|draw|show|give me|generate))?(?: of)?\b", re.I), "20 images of", ("as many",)),
