@@ -8,9 +8,11 @@
 # where it comes last: what it needs is compiled meanwhile; DECODER=no, the decoder stays as it is and the U-Net has the GPU to
 # itself; WEAK=yes, further phantoms of what came out worst so far; UNTIL, the share of the time at which the U-Net ends.
 #
-# Seen on an H200 with 16 cores (600 s, VARIETY=0.3, START widened to 32 latent channels): compiling took until 191 s, then 12 steps
-# of 512 a second beside the decoder: 2,729 of them, 1.4 million pictures; 11.5 decoder steps of 96 crops a second; 51 phantoms a
-# second, 23,500 in all; 7.5 student steps of 384 a second. What came of it is in the model card.
+# Seen on an H200 with 16 slow cores: with the decoder beside it (600 s, VARIETY=0.3, START widened to 32 latent channels) 12 steps of
+# 512 a second after 191 s, 2,729 of them; 7.5 student steps of 384 a second; 51 phantoms a second. Alone (720 s, VARIETY=0.4,
+# WEAK=yes) 11.2 steps of 512 a second from 138 s on, 3,961 of them; 652 student steps in 89 s; 29,000 phantoms in 540 s. Not
+# compiled, a step took 94 ms with 512 and 102 ms with 1,024 pictures, all of it spent on telling the GPU what to do (52 % of the
+# time it had nothing to do), so the batches of the recipes are now three times as large, which nobody has tried yet.
 set -u
 seconds=$1 out=$2
 shift 2
