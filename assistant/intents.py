@@ -36,7 +36,10 @@ _HOW_TO_USE = (
     (re.compile(r"^(?:and |so |but )?(?:can|does|do|could) (?:it|this|they|that|these) .*\bin (?:men|women|children|kids|babies|adults|teenagers|infants|both sexes|(?:old|older|young|younger) people)\b"), "person_have"),
     (re.compile(r"^(?:please )?(?:explain|tell|show|teach|how|i).{0,40}\bhow (?:(?:should|do|can|could|would|must|to) )?(?:i |we |one |you )?(?:should |must |can )?(?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
     (re.compile(r"^how (?:should|do|can|could|would|must) (?:i|we|one) (?:phrase|word|formulate|write|ask|type|put)\b"), "help"),
-    (re.compile(r"^(?:do|does|can|will|could|would) (?:you|it|this|the (?:chat|program|app|tool))(?: also| still)? (?:work|run|function|be used)\b.*(?:offline|internet|network|wi ?fi|phone|tablet|laptop|browser|gpu|graphics card|windows|mac)"), "help"),
+    (re.compile(r"^(?:is|are) (?:it|they|this|that|these|those) (?:always |usually |also |ever )?(?:caused|triggered|inherited|genetic|hereditary|due to)\b"), "cause"),
+    (re.compile(r"^(?:and |so |ok )?which (?:ones? )?(?:do|have|can) you (?:have|got|know|offer|do|draw)\W*$"), "vocabulary"),
+    (re.compile(r"\b(?:know|see|tell me|learn|ask) (?:what|which) (?:skin )?(?:conditions?|rash(?:es)?|diseases?|tones?|sites?|areas?) (?:are|is) (?:in|on|part of|covered|available|supported|included)\b"), "vocabulary"),
+    (re.compile(r"^(?:(?:do|does|can|will|could|would) |(?:are|is) (?=(?:\w+ ){1,2}able ))(?:you|it|this|the (?:chat|program|app|tool))(?: also| still)?(?: able to)? (?:work|run|function|be used)\b.*(?:offline|internet|network|wi ?fi|phone|tablet|laptop|browser|gpu|graphics card|windows|mac)"), "help"),
     (re.compile(r"\bwhat (?:do|have) you (?:have|got|offer)\W*$"), "vocabulary"),
     (re.compile(r"^why (?:is|are|was) (?:that|this|it)(?: so)?\W*$"), "cause"),
     (re.compile(r"^what ?(?:'s|has|have|does) .*\bto do with\b"), "cause"),
@@ -127,6 +130,10 @@ _WHAT_IS_IT = re.compile(r"(?:\b(?:is|could|can|might|would) (?:it|this|that|the
 _SHOULD_I = re.compile(r"(?:^|[.!?] |\b(?:summer|now|so|today) )should i (?:have|get|be|do|treat|remove|cut|leave|wait|take|put|use (?:a |an |the )?(?:cream|steroid|ointment))\b")
 #: "is this what people call athlete's foot?"
 _CALLED = re.compile(r"(?:(?:so )?what (?:do|would|does|is) .*\bcall(?:ed)?(?: it| this| that| them)?\W*$)|(?:is|are) (?:this|that|it|these|they) (?:also )?(?:what|the thing|the one) .*\bcall")
+#: "can you tell me what acne is in simple words"
+_TELL_ME_WHAT = re.compile(r"^(?:wait |so )?(?:can|could|would|will) (?:you|u) (?:please )?(?:tell|explain|describe|say)(?: to)?(?: me| us)? what (?:\w+ ){1,3}(?:is|are|means?)\b")
+#: "ringworm isn't a worm, is it?"
+_IS_IT_NOT = re.compile(r"\b(?:isn't|is not|aren't|are not|doesn't|does not|don't|can't|is|are|does|can) .*\b(?:is|are|does|do|can|isn't|aren't|doesn't|don't) (?:it|they)(?: \?)+$")
 #: "could you tell me why healthcare workers get eczema so often?"
 _TELL_ME_WHY = re.compile(r"(?:can|could|would|will) (?:you|u) (?:please )?(?:tell|explain|describe|say)(?: to)?(?: me| us)? (?:why|how)\b")
 
@@ -135,6 +142,8 @@ def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
     """Questions that are told by their words alone, whatever else is said."""
     if any(i.said == "should" for i in s.items) and not s.asks and _SHOULD_I.search(" ".join(i.said for i in s.items)):
         return "diagnosis", "treatment"
+    if s.opening in ("is", "are", "could", "can") and not s.asks and not s.labels & {"count", "image"} and _on_own_skin(s) and any(i.said in words("bad_end") for i in s.items):
+        return "diagnosis", "identify"  # "is the dark mole on my shoulder cancer?"
     if not any(i.label == "request" and i.said not in ("get", "have", "see") for i in s.items) and not s.labels & {"count", "image"} and _on_own_skin(s) and _WHAT_IS_IT.search(_last_sentence(s)):
         return "diagnosis", "identify"
     of_images = s.opening in ("is", "are") and "rash" not in s.labels and s.items[-1].said == "?" and not s.labels & {"count", "image", "person", "diagnosis"}
@@ -142,12 +151,16 @@ def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
         return "question", "contagion" if trait in ("contagious", "infectious") else "feeling" if trait in ("itchy", "painful", "sore", "itch", "hurt") else "cause"
     if s.opening == "is" and s.items[-1].said == "?" and s.has("question", "cause") and not s.asks and not s.valued:
         return "question", "cause"  # "is nickel a common cause?"
-    first = s.plainly.removeprefix("so ").split(" ")[0]
+    if not s.asks and not s.labels & {"count", "image"} and "rash" in s.labels and _IS_IT_NOT.search(s.plainly):
+        return "question", "appearance"
+    first = s.plainly.removeprefix("so ").removeprefix("wait ").split(" ")[0]
     if first in {*words("asking"), *words("auxiliary"), "should", "would", "could"}:
         if _asks_for_a_remedy(s):
             return "diagnosis", "treatment"
         if _CALLED.match(s.plainly):
             return "question", "name"
+        if not s.labels & {"count", "image"} and _TELL_ME_WHAT.search(s.plainly):
+            return "question", "definition"
         if not s.labels & {"count", "image"} and _TELL_ME_WHY.match(s.plainly):
             return "question", "cause" if " why " in s.plainly else "appearance"
     if "rash" not in s.labels and (told := next((topic for pattern, topic in _HOW_TO_USE if pattern.search(s.plainly)), None)):

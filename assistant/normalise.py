@@ -57,6 +57,10 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"\bprepar(e|ing) (?:myself|ourselves)\b", re.I), "study", ("prepar",)),
     (re.compile(r"\b(\d+|one|two|three|four|five|six) (?:images?|pictures?|photos?|pics?|shots?) (?:is|are|would be|will be|'s) (?:enough|plenty|fine|sufficient|ok|okay|all i need|perfect)\b(?! (?:for|of) )", re.I), r"\1 please", ("enough", "plenty", "fine", "sufficient", "ok", "perfect", "all i need")),
     (re.compile(r"\b(?:send|e?mail|forward)(?: over| across| through)? (?=(?:\d|one|two|three|four|five|six|seven|eight|nine|ten|a few|some|a couple)\b)", re.I), "give me ", ("send", "mail", "forward")),
+    (re.compile(r"\b(?:photo|photograph|picture|camera)[ -](?:style|like|quality|realistic) ", re.I), "", ("photo", "picture", "camera")),
+    (re.compile(r"\bwhereabouts\b", re.I), "where", ("whereabouts",)),
+    (re.compile(r"\b(?:always |keep |often |never )?forget(?:ting)? (?=(?:how|what|where|which|whether)\b)", re.I), "wonder ", ("forget",)),
+    (re.compile(r"\b(?:increase|raise|change|set|bring|bump|reduce|decrease|lower|cut|take) (?:the |this |that )?(?:count|number|amount|quantity|total)(?: of (?:images|pictures|photos))? (?:up |down )?to (\d+|\w+)\b", re.I), r"make it \1 images", ("count", "number", "amount", "quantity", "total")),
     (re.compile(r"\bmake am (?=\d|one|two|three|four|five|six)", re.I), "", ("make am",)),
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
     (re.compile(r"\bas many(?: (?:images|pictures|photos|pics))?(?: as (?:you can|possible|you like))(?: (?:make|draw|show|give me|generate))?(?: of)?\b", re.I), "20 images of", ("as many",)),
