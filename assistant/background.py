@@ -221,8 +221,10 @@ _TELLERS = ("my", "our", "we", "i", "i'd", "we'd", "i'm", "im", "it's", "we're",
 def tells(sentence: list[Item]) -> bool:
     """Whether a sentence only tells: it has two strange words at least, and no word that asks for an image or changes one."""
     asked = any(i.label == "request" and i.said not in ("made", "gave", "have") for i in sentence)
-    if not asked and (any(i.said in words("when_before") for i in sentence) or any({"already", "have"} <= set(i.said.split()) for i in sentence) or (any(i.said in ("already", "enough", "plenty of") for i in sentence) and not any(i.label == "count" and i.id != "noun" and i.said != "plenty of" for i in sentence) and any(i.said in ("have", "has", "had", "got", "i have", "i've", "we've", "have got", "i've got") for i in sentence))):
+    if not asked and (any(i.said in words("when_before") for i in sentence) or any({"already", "have"} <= set(i.said.split()) for i in sentence) or (any(i.said in ("already", "enough", "plenty of", "covered", "sorted") for i in sentence) and not any(i.label == "count" and i.id != "noun" and i.said != "plenty of" for i in sentence) and any(i.said in ("have", "has", "had", "got", "i have", "i've", "we've", "have got", "i've got") for i in sentence))):
         return True  # "yesterday you made eight of eczema on the foot", "I have a lot of light-skin images already"
+    if not asked and any(i.said in words("holdings") and said_at(sentence, k + 1) in ("has", "have", "contains", "holds", "includes") for k, i in enumerate(sentence)):
+        return True  # "our dataset has 900 fair images and hardly any dark ones"
     strange = sum(i.label in _STRANGE and i.text[:1].isalpha() and len(i.text) > 1 for i in sentence)
     asks = any(i.label == "request" and not _of_somebody(sentence, k) for k, i in enumerate(sentence))
     said = {i.said for i in sentence}

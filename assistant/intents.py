@@ -39,7 +39,7 @@ _HOW_TO_USE = (
     (re.compile(r"^(?:is|are) (?:it|they|this|that|these|those) (?:always |usually |also |ever )?(?:caused|triggered|inherited|genetic|hereditary|due to)\b"), "cause"),
     (re.compile(r"^(?:and |so |ok )?which (?:ones? )?(?:do|have|can) you (?:have|got|know|offer|do|draw)\W*$"), "vocabulary"),
     (re.compile(r"\b(?:know|see|tell me|learn|ask) (?:what|which) (?:skin )?(?:conditions?|rash(?:es)?|diseases?|tones?|sites?|areas?) (?:are|is) (?:in|on|part of|covered|available|supported|included)\b"), "vocabulary"),
-    (re.compile(r"^(?:(?:do|does|can|will|could|would) |(?:are|is) (?=(?:\w+ ){1,2}able ))(?:you|it|this|the (?:chat|program|app|tool))(?: also| still)?(?: able to)? (?:work|run|function|be used)\b.*(?:offline|internet|network|wi ?fi|phone|tablet|laptop|browser|gpu|graphics card|windows|mac)"), "help"),
+    (re.compile(r"^(?:(?:do|does|can|will|could|would) |(?:are|is) (?=(?:\w+ ){1,2}able ))(?:you|it|this|(?:the|this) (?:chat|program|app|tool|thing|software)|this)(?: also| still)?(?: able to)? (?:work|run|function|be used)\b.*(?:offline|internet|network|wi ?fi|phone|tablet|laptop|browser|gpu|graphics card|windows|mac)"), "help"),
     (re.compile(r"\bwhat (?:do|have) you (?:have|got|offer)\W*$"), "vocabulary"),
     (re.compile(r"^why (?:is|are|was) (?:that|this|it)(?: so)?\W*$"), "cause"),
     (re.compile(r"^what ?(?:'s|has|have|does) .*\bto do with\b"), "cause"),
@@ -125,11 +125,13 @@ def intent(s: Sentence) -> tuple[str, str | None]:
 
 
 #: What is asked at the end of what somebody has seen on their own skin or a child's: "Is it cancer?", "Can you tell me what he's got?"
-_WHAT_IS_IT = re.compile(r"(?:\b(?:is|could|can|might|would) (?:it|this|that|they|these) (?:be |also |maybe )?(?:an? |the |some )?(?:skin )?(?:cancer|cancerous|melanoma|malignant|benign|dangerous|serious|normal|bad|harmful|infected|something|anything|harmless)\b|\b(?:tell|know|say|guess|diagnose)\b.* (?:what|if|whether) .*|\bwhat (?:could|might|can) (?:it|this|that|they) be\b|\bwhat (?:is|'s|are) (?:it|this|that|they|wrong)\b|\b(?:worried|worry|concerned|see a doctor|go to (?:a|the) doctor)\b)")
+_WHAT_IS_IT = re.compile(r"(?:\b(?:is|could|can|might|would) (?:it|this|that|they|these) (?:be |also |maybe )?(?:an? |the |some )?(?:skin )?(?:cancer|cancerous|melanoma|malignant|benign|dangerous|serious|normal|bad|harmful|infected|something|anything|harmless)\b|\b(?:tell|know|say|guess|diagnose)\b.* (?:what|if|whether) .*|\byou think (?:it|this|that|they)\b|\bwhat (?:could|might|can) (?:it|this|that|they) be\b|\bwhat (?:is|'s|are) (?:it|this|that|they|wrong)\b|\b(?:worried|worry|concerned|see a doctor|go to (?:a|the) doctor)\b)")
 #: "a mole on my shoulder that has got darker. Should I have it removed?"
 _SHOULD_I = re.compile(r"(?:^|[.!?] |\b(?:summer|now|so|today) )should i (?:have|get|be|do|treat|remove|cut|leave|wait|take|put|use (?:a |an |the )?(?:cream|steroid|ointment))\b")
 #: "is this what people call athlete's foot?"
 _CALLED = re.compile(r"(?:(?:so )?what (?:do|would|does|is) .*\bcall(?:ed)?(?: it| this| that| them)?\W*$)|(?:is|are) (?:this|that|it|these|they) (?:also )?(?:what|the thing|the one) .*\bcall")
+#: "she wants to know which steroid she should use"
+_WHICH_CREAM = re.compile(r"\b(?:which|what) (?:\w+ ){0,2}(?:steroid|cream|ointment|drug|medicine|medication|tablet|antibiotic|antifungal|treatment|dose|dosage|lotion|shampoo)s?\b.* (?:should|to|can|could|must|would)\b")
 #: "can you tell me what acne is in simple words"
 _TELL_ME_WHAT = re.compile(r"^(?:wait |so )?(?:can|could|would|will) (?:you|u) (?:please )?(?:tell|explain|describe|say)(?: to)?(?: me| us)? what (?:\w+ ){1,3}(?:is|are|means?)\b")
 #: "ringworm isn't a worm, is it?"
@@ -151,7 +153,7 @@ def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
         return "question", "contagion" if trait in ("contagious", "infectious") else "feeling" if trait in ("itchy", "painful", "sore", "itch", "hurt") else "cause"
     if s.opening == "is" and s.items[-1].said == "?" and s.has("question", "cause") and not s.asks and not s.valued:
         return "question", "cause"  # "is nickel a common cause?"
-    if not s.asks and not s.labels & {"count", "image"} and "rash" in s.labels and _IS_IT_NOT.search(s.plainly):
+    if s.items[-1].said == "?" and not s.asks and not s.labels & {"count", "image"} and "rash" in s.labels and _IS_IT_NOT.search(s.plainly):
         return "question", "appearance"
     first = s.plainly.removeprefix("so ").removeprefix("wait ").split(" ")[0]
     if first in {*words("asking"), *words("auxiliary"), "should", "would", "could"}:
@@ -163,7 +165,10 @@ def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
             return "question", "definition"
         if not s.labels & {"count", "image"} and _TELL_ME_WHY.match(s.plainly):
             return "question", "cause" if " why " in s.plainly else "appearance"
-    if "rash" not in s.labels and (told := next((topic for pattern, topic in _HOW_TO_USE if pattern.search(s.plainly)), None)):
+    if not (s.asks or s.labels & {"count", "image"}) and _WHICH_CREAM.search(s.plainly):
+        return "diagnosis", "treatment"
+    last = _last_sentence(s)
+    if "rash" not in s.labels and (told := next((topic for pattern, topic in _HOW_TO_USE if pattern.search(s.plainly) or pattern.search(last)), None)):
         return ("help", None) if told == "help" else ("question", told)
     return None
 
@@ -274,7 +279,8 @@ def _is_written(items: list[Item], k: int) -> bool:
     before = items[max(0, k - 4) : k]
     if _for_something(items, k) or any(i.said in ("illustrate", "illustrating", "write", "writing", "finish") and said_at(items, items.index(i) - 1) in ("to", "am", "'m", "i'm", "for") for i in before):
         return False
-    return said_at(items, k + 1) == "about" or any(i.label == "request" or i.said in words("text_verb") for i in before)
+    told = any(said_at(items, j - 1) in ("i", "we") and items[j].said in ("prepare", "make", "create", "produce", "write") for j in range(max(0, k - 4), k))
+    return said_at(items, k + 1) == "about" or (not told and any(i.label == "request" or i.said in words("text_verb") for i in before))
 
 
 def _for_something(items: list[Item], k: int) -> bool:
