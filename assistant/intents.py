@@ -135,7 +135,7 @@ _WHICH_CREAM = re.compile(r"\b(?:which|what) (?:\w+ ){0,2}(?:steroid|cream|ointm
 #: "can you tell me what acne is in simple words"
 _TELL_ME_WHAT = re.compile(r"^(?:wait |so )?(?:can|could|would|will) (?:you|u) (?:please )?(?:tell|explain|describe|say)(?: to)?(?: me| us)? what (?:\w+ ){1,3}(?:is|are|means?)\b")
 #: "ringworm isn't a worm, is it?"
-_IS_IT_NOT = re.compile(r"\b(?:isn't|is not|aren't|are not|doesn't|does not|don't|can't|is|are|does|can) .*\b(?:is|are|does|do|can|isn't|aren't|doesn't|don't) (?:it|they)(?: \?)+$")
+_IS_IT_NOT = re.compile(r"\b(?:isn't|is not|aren't|are not|doesn't|does not|don't|can't|is|are|does|can) .*\b(?:is|are|does|do|can|isn't|aren't|doesn't|don't) (?:it|they)$")
 #: "could you tell me why healthcare workers get eczema so often?"
 _TELL_ME_WHY = re.compile(r"(?:can|could|would|will) (?:you|u) (?:please )?(?:tell|explain|describe|say)(?: to)?(?: me| us)? (?:why|how)\b")
 
