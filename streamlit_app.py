@@ -350,6 +350,8 @@ def legend(request: ImageRequest, seed: int, measured: Mapping[str, object] | No
         colour = f" · measured ITA {measured['ita']:.0f}° ({measured['colour']})".replace("-", "−")
         again = measured.get("drawn_again") or 0
         colour += f", drawn {again + 1} times for its tone" if again else ""
+        if stops := float(measured.get("stops") or 0):
+            colour += f", exposure {stops:+.1f} stops for its tone".replace("-", "−")
     st.markdown(f"**{request.tone.capitalize()} skin**  \n:small[:gray[{request.caption}  \nseed {seed}{colour}]]")
 
 

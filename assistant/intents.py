@@ -31,6 +31,8 @@ _HOW_TOLD_APART = re.compile(r"how (?:can|could|would|should|do|does|to|might) (
 _SEVERAL = re.compile(r"^(?:now |then |ok )?(?:both|all (?:two|three|four|five|six))\b.*\b(?:together|in one go|at the same time|at once|side by side)\b")
 #: Questions about the chat itself → topic.
 _HOW_TO_USE = (
+    (re.compile(r"^(?:so |and )?(?:is|are|am|would) (?:it|they|these|those|this|the (?:images|pictures)|i|we) (?:be )?(?:free|ok|okay|legal|allowed|fine|safe|permitted|all right|alright)(?: for (?:me|us|everyone))? to (?:use|publish|print|share|show|sell|post|include|put)\b"), "use"),
+    (re.compile(r"^(?:and |so )?how (?:was|were|is|are|did) (?:the |this |that |your |it |they |you )?(?:model|network|ai|generator|weights)? ?(?:get )?trained?\b"), "model"),
     (re.compile(r"^(?:so |and |ok )?what (?:else )?(?:can|could|may) (?:i|we|you|one) (?:still )?(?:change|vary|alter|adjust|modify|edit|set|choose|control|specify)\W*$"), "help"),
     (re.compile(r"^(?:and |so |but )?(?:can|does|do|could) (?:it|this|they|that|these) (?:also |ever )?(?:occur|happen|develop|affect)\b"), "person_have"),
     (re.compile(r"^(?:and |so |but )?(?:can|does|do|could) (?:it|this|they|that|these) .*\bin (?:men|women|children|kids|babies|adults|teenagers|infants|both sexes|(?:old|older|young|younger) people)\b"), "person_have"),
@@ -153,6 +155,8 @@ def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
         return "question", "contagion" if trait in ("contagious", "infectious") else "feeling" if trait in ("itchy", "painful", "sore", "itch", "hurt") else "cause"
     if s.opening == "is" and s.items[-1].said == "?" and s.has("question", "cause") and not s.asks and not s.valued:
         return "question", "cause"  # "is nickel a common cause?"
+    if not s.asks and not s.labels & {"count", "image"} and sum(i.label == "rash" for i in s.items) > 1 and re.search(r"\bdifferences?(?: \?)*$", s.plainly):
+        return "question", "difference"  # "ringworm vs eczema - difference?"
     if s.items[-1].said == "?" and not s.asks and not s.labels & {"count", "image"} and "rash" in s.labels and _IS_IT_NOT.search(s.plainly):
         return "question", "appearance"
     first = s.plainly.removeprefix("so ").removeprefix("wait ").split(" ")[0]

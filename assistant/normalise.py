@@ -63,6 +63,7 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"\b(?:increase|raise|change|set|bring|bump|reduce|decrease|lower|cut|take) (?:the |this |that )?(?:count|number|amount|quantity|total)(?: of (?:images|pictures|photos))? (?:up |down )?to (\w+)\b", re.I), r"make it \1 images", ("count", "number", "amount", "quantity", "total")),
     (re.compile(r"(?:^|(?<=so )|(?<=please )|(?<=, )|(?<=and ))mix (?:it|things) up\b(?: a bit| a little)?(?: for (?:me|us))?", re.I), "", ("mix ",)),
     (re.compile(r"\b((?:see|saw|seen|met|had|encountered|come across)\b[^.;:!?]{0,60}\bbut )never (?:yet |once )?(?!see|saw|seen|had|met)", re.I), r"\1lack ", ("never",)),
+    (re.compile(r"\b(?:everything|all|anything|any|every one) (?:except|but|apart from|bar|other than) (?=(?:the )?(?:very )?(?:black|brown|fair|dark|light|pale|white|olive|medium)(?: skin)?(?: tones?)?(?:$| ?[:,.;]))", re.I), "every skin tone except ", ("except", " but ", "apart from", " bar ", "other than")),
     (re.compile(r"\bmake am (?=\d|one|two|three|four|five|six)", re.I), "", ("make am",)),
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
     (re.compile(r"\bas many(?: (?:images|pictures|photos|pics))?(?: as (?:you can|possible|you like))(?: (?:make|draw|show|give me|generate))?(?: of)?\b", re.I), "20 images of", ("as many",)),

@@ -61,6 +61,8 @@ class Card(BaseModel):
     guidance_rescale: float = Field(default=0.0, ge=0, le=1)
     #: How many times at most an image is drawn again whose skin has not the colour that was asked for.
     tone_tries: int = Field(default=0, ge=0, le=20)
+    #: Before that: by how many stops at most the exposure of such an image is set, so that its skin lies in the band.
+    exposure: float = Field(default=0.0, ge=0, le=1)
     #: Side of the square image in pixels; None: what the U-Net's own config says.
     resolution: int | None = Field(default=None, ge=8, le=4096)
     #: Vocabulary that the checkpoint was trained on: lists of canonical names; None: not restricted.

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assistant.schema import ImageRequest
 from generation import catalog, layout, provenance
@@ -112,6 +112,7 @@ class Generator:
         guidance_scale: float | None = None,
         batch_size: int | None = None,
         tone_tries: int | None = None,
+        exposure: float | None = None,
     ) -> Sampling:
         """Settings as given, else as the checkpoint's card says. Raises `SamplingError` when out of range."""
         from generation import sampling
@@ -123,6 +124,7 @@ class Generator:
             batch_size=1 if batch_size is None else batch_size,
             resolution=self.resolution,
             tone_tries=self.card.tone_tries if tone_tries is None else tone_tries,
+            exposure=self.card.exposure if exposure is None else float(exposure),
         )
         sampling.check(chosen, self._pipeline, self.card.guidance_most)
         return chosen
@@ -145,6 +147,7 @@ class Generator:
         guidance_scale: float | None = None,
         batch_size: int | None = None,
         tone_tries: int | None = None,
+        exposure: float | None = None,
         indices: Iterable[int] | None = None,
         on_step: Callable[[int, int, int], None] | None = None,
         cancelled: threading.Event | Callable[[], bool] | None = None,
@@ -161,6 +164,8 @@ class Generator:
             tone_tries: how many times at most an image is drawn again, from a seed that follows from its own, when its skin
                 lies more than `TOLERANCE` outside the ITA band of the tone asked for; the nearest is kept, and its record
                 says how often. As the checkpoint's card says by default.
+            exposure: by how many stops at most the exposure of such an image is set before it is drawn again: a picture taken
+                a little too light or too dark keeps all else that way. Its record says by how many; by default as the card says.
             indices: which images of the request, all by default.
             on_step: called with (images done, step, steps) after every step.
             cancelled: an event, or a function, asked at every step and while waiting for another thread's turn; when
@@ -171,7 +176,7 @@ class Generator:
         """
         from generation import checks, sampling
 
-        chosen = self.sampling(steps, guidance_scale, batch_size, tone_tries)
+        chosen = self.sampling(steps, guidance_scale, batch_size, tone_tries, exposure)
         caption = checks.check_caption(request, self._pipeline.tokenizer)
         stop = _asker(cancelled)
         done = 0
@@ -190,48 +195,67 @@ class Generator:
                 return
             finally:
                 self._lock.release()
-            for index, (decoded, again) in zip(batch, pictures, strict=True):
+            for index, picture in zip(batch, pictures, strict=True):
                 if index is not None:
                     done += 1
-                    yield self._finish(request, index, chosen, decoded, again)
+                    yield self._finish(request, index, chosen, picture)
 
     def _in_tone(
         self, caption: str, tone: str, seeds: list[int | None], chosen: Sampling, progress: Any, stop: Callable[[], bool]
-    ) -> list[tuple[Any, int]]:
-        """For every place the decoded picture that is nearest to the tone's band, and how many times it was drawn again."""
-        from generation import checks, sampling
+    ) -> list[_Picture | None]:
+        """For every place the picture that is nearest to the tone's band."""
+        from generation import sampling
 
-        best: list[tuple[float, Any, int]] = [(float("inf"), None, 0)] * len(seeds)
+        best: list[_Picture | None] = [None] * len(seeds)
         wanted = list(seeds)
         for again in range(chosen.tone_tries + 1):
             tried = [None if seed is None else (seed + again * NEXT_TRY) % 2**32 for seed in wanted]
-            pictures = sampling.draw_batch(self._pipeline, caption, tried, chosen, progress, stop)
-            for place, decoded in enumerate(pictures):
+            for place, decoded in enumerate(sampling.draw_batch(self._pipeline, caption, tried, chosen, progress, stop)):
                 if decoded is None:
                     continue
-                off = checks.off_tone(decoded, tone) if chosen.tone_tries else 0.0
-                if best[place][1] is None or off < best[place][0]:
-                    best[place] = (off, decoded, again)
-                if off <= TOLERANCE:
+                picture = _Picture.of(decoded, tone, again, chosen)
+                if best[place] is None or picture.off < best[place].off:
+                    best[place] = picture
+                if picture.off <= TOLERANCE:
                     wanted[place] = None
             if not any(seed is not None for seed in wanted):
                 break
-        return [(decoded, again) for _, decoded, again in best]
+        return best
 
-    def _finish(self, request: ImageRequest, index: int, chosen: Sampling, decoded: Any, again: int) -> GeneratedImage:
-        """Check a decoded picture and wrap it up with its record."""
+    def _finish(self, request: ImageRequest, index: int, chosen: Sampling, picture: _Picture) -> GeneratedImage:
+        """Wrap a picture up with its record."""
         from PIL import Image
 
-        from generation import checks, sampling
+        from generation import checks
 
         sidecar = self.record(request, index, chosen)
         seed = sidecar["seed"]
-        if error := checks.failure(decoded):
-            return GeneratedImage(request, index, seed, {**sidecar, "error": error}, error=error)
-        rgb = sampling.to_rgb(decoded)
-        sidecar["measured_tone"] = checks.measured_tone(rgb, request.tone, again)
-        image = Image.fromarray(rgb)
+        if picture.error:
+            return GeneratedImage(request, index, seed, {**sidecar, "error": picture.error}, error=picture.error)
+        sidecar["measured_tone"] = checks.measured_tone(picture.rgb, request.tone, picture.again, picture.stops)
+        image = Image.fromarray(picture.rgb)
         return GeneratedImage(request, index, seed, sidecar, image, provenance.encode_png(image, sidecar))
+
+
+class _Picture(NamedTuple):
+    """A picture as 8-bit sRGB, or why it is none; how far its skin is from the tone's band, and what was done about it."""
+
+    rgb: Any
+    error: str | None
+    off: float
+    again: int
+    stops: float
+
+    @classmethod
+    def of(cls, decoded: Any, tone: str, again: int, chosen: Sampling) -> _Picture:
+        from generation import checks, ita, sampling
+
+        if error := checks.failure(decoded):
+            return cls(None, error, float("inf"), again, 0.0)
+        rgb, stops = sampling.to_rgb(decoded), 0.0
+        if chosen.exposure and (stops := ita.stops_into_band(rgb, tone, chosen.exposure)):
+            rgb = ita.expose(rgb, stops)
+        return cls(rgb, None, checks.off_tone(rgb, tone) if chosen.tone_tries else 0.0, again, stops)
 
 
 def _identity(checkpoint: catalog.Checkpoint, parts: layout.Layout) -> dict[str, Any]:

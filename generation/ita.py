@@ -105,6 +105,38 @@ def beyond(angle: float, tone: str) -> float:
     return max(0.0, low - angle, angle - high)
 
 
+def stops_into_band(rgb: np.ndarray, tone: str, most: float, margin: float = 1.0) -> float:
+    """By how many stops to set the exposure of ``rgb`` [H, W, 3] (8-bit sRGB) so that its skin comes to lie ``margin`` degrees
+    inside the band of ``tone``; 0 where it lies inside already, where too little skin shows, and where more than ``most``
+    stops, either way, would be needed: then it is no matter of exposure.
+    """
+    small = rgb[::2, ::2]
+    angle = measure(small)
+    low, high = band(tone)
+    if angle is None or most <= 0 or low <= angle <= high:
+        return 0.0
+    wanted = low + margin if angle < low else high - margin
+    near, far = 0.0, most if angle < low else -most
+    if (at_most := measure(expose(small, far))) is None or (at_most < wanted) == (angle < low):
+        return 0.0
+    for _ in range(7):  # to a hundredth of ``most``
+        middle = (near + far) / 2
+        reached = measure(expose(small, middle))
+        if reached is None:
+            return 0.0
+        near, far = (middle, far) if (reached < wanted) == (angle < low) else (near, middle)
+    return round(far, 3)
+
+
+def expose(rgb: np.ndarray, stops: float) -> np.ndarray:
+    """``rgb`` (8-bit sRGB) as a camera takes it that lets in 2^``stops`` times the light; brighter than white stays white."""
+    value = np.arange(256) / 255.0
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    light = np.clip(linear * 2.0**stops, 0, 1)
+    curve = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    return (curve * 255).round().astype(np.uint8)[rgb]
+
+
 def _between(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:
     return (values >= bounds[0]) & (values <= bounds[1])
 

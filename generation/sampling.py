@@ -34,6 +34,8 @@ class Sampling:
     resolution: int
     #: How many times at most an image is drawn again because its skin has not the colour of the tone asked for.
     tone_tries: int = 0
+    #: By how many stops at most the exposure of such an image is set before it is drawn again.
+    exposure: float = 0.0
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,6 +54,8 @@ def check(sampling: Sampling, pipeline: StableDiffusionPipeline, guidance_most: 
         raise SamplingError(f"The guidance is {sampling.guidance_scale:g}; it must be from 0 to {guidance_most:g}.")
     if not 0 <= sampling.tone_tries <= 20:
         raise SamplingError(f"The number of tries for the tone is {sampling.tone_tries}; it must be from 0 to 20.")
+    if not 0 <= sampling.exposure <= 1:
+        raise SamplingError(f"The exposure may be set by {sampling.exposure:g} stops; it must be from 0 to 1.")
     if not 1 <= sampling.batch_size <= 256:
         raise SamplingError(f"The batch size is {sampling.batch_size}; it must be from 1 to 256.")
 

@@ -14,13 +14,19 @@ app = typer.Typer(
     add_completion=False,
     help="""Measure what a model draws.
 
-    fidelity: are tone, rash and area as asked; how near to the training pictures; how varied; any copies?""",
+    fidelity: are tone, rash and area as asked; how near to the training pictures; how varied; any copies?
+    strips: the same request in every tone: the same lesion, the same site, tones in order?""",
 )
 
 
 @app.callback()
 def _common() -> None:
     pass
+
+
+def _show(done: int, total: int) -> None:
+    if sys.stderr.isatty() or done % 50 == 0 or done == total:
+        typer.echo(f"\r{done} of {total} pictures", nl=not sys.stderr.isatty(), err=True)
 
 
 @app.command()
@@ -50,17 +56,43 @@ def fidelity(
     from training.judge import read
     from training.run import pick_device
 
-    def show(done: int, total: int) -> None:
-        if sys.stderr.isatty() or done % 50 == 0 or done == total:
-            typer.echo(f"\r{done} of {total} pictures", nl=not sys.stderr.isatty(), err=True)
-
     try:
         where = pick_device(device)
         report = measure.evaluate(
-            out, Generator.load(model, device), read(judge, where), judged, tuple(train or ()), images, seed, where, show,
+            out, Generator.load(model, device), read(judge, where), judged, tuple(train or ()), images, seed, where, _show,
             steps=steps, guidance_scale=guidance, batch_size=batch,
         )  # fmt: skip
     except (FileNotFoundError, ValueError, GenerationError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     typer.echo(f"\n{measure.table(report)}\nAll figures, plots and pictures: {out}")
+
+
+@app.command()
+def strips(
+    model: Annotated[str, typer.Option(help="embedded, or a folder in diffusers' layout.")] = "embedded",
+    out: Annotated[Path, typer.Option(help="Folder for pictures, strips.json and strips.jpg.")] = Path("runs/strips"),
+    judge: Annotated[Path, typer.Option(help="Run of `script2skin train judge`.")] = Path("runs/judge"),
+    strips: Annotated[int, typer.Option(min=1, help="How many; the conditions take turns.")] = 38,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 5,
+    batch: Annotated[int, typer.Option(min=1, help="Images at a time.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+) -> None:
+    """The same request in every skin tone from one seed: is it the same lesion at the same site, and are the tones in order?
+
+    \b
+    script2skin evaluate strips --judge runs/judge
+    """
+    from generation import Generator
+    from generation.errors import GenerationError
+    from training import strips as measure
+    from training.judge import read
+    from training.run import pick_device
+
+    try:
+        where = pick_device(device)
+        report = measure.evaluate(out, Generator.load(model, device), read(judge, where), strips, seed, where, _show, batch_size=batch)
+    except (FileNotFoundError, ValueError, GenerationError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"\n{measure.table(report)}\nAll figures and pictures: {out}")

@@ -147,6 +147,17 @@ def test_the_number_of_tries_is_bounded_and_the_nearest_is_kept(generator, monke
     assert drawn == [41]
 
 
+def test_a_picture_a_little_too_dark_is_exposed_and_not_drawn_again(generator, monkeypatch) -> None:
+    drawn = in_colour(generator, monkeypatch, {41: (192, 152, 120)})
+    (image,) = generator.draw(REQUEST, tone_tries=2, exposure=0.35, indices=[0])
+    measured = image.sidecar["measured_tone"]
+    assert drawn == [41] and measured["drawn_again"] == 0
+    assert 0 < measured["stops"] <= 0.35 and 41 < measured["ita"] < 44
+    (as_drawn,) = generator.draw(REQUEST, tone_tries=0, exposure=0, indices=[0])
+    assert as_drawn.sidecar["measured_tone"]["stops"] == 0 and as_drawn.measured_ita < 41
+    assert as_drawn.png != image.png
+
+
 # ── settings ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from generation.ita import colour_class, ita, lab, measure, skin_pixels, tone_of
+from generation.ita import colour_class, expose, ita, lab, measure, skin_pixels, stops_into_band, tone_of
 
 #: Monk skin tone scale, 1 to 10 (Google, 2022).
 MONK = ["f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420"]
@@ -91,3 +91,28 @@ def test_no_pixels_is_said():
 def test_no_torch_is_loaded():
     code = "import sys, generation.ita; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_exposure_brings_skin_into_its_band():
+    dim = patch("c09878")
+    assert measure(dim) < 41
+    stops = stops_into_band(dim, "fair", 0.35)
+    assert 0 < stops <= 0.35
+    assert 41 < measure(expose(dim, stops)) < 44
+    light = patch("deb496")
+    stops = stops_into_band(light, "medium", 1.0)
+    assert stops < 0 and 38 < measure(expose(light, stops)) < 41
+
+
+def test_what_no_exposure_mends_stays_as_it_is():
+    assert stops_into_band(patch("c09878"), "fair", 0.0) == 0, "it may not"
+    assert stops_into_band(patch("deb496"), "fair", 0.35) == 0, "it is inside"
+    assert stops_into_band(patch("3c2820"), "fair", 0.35) == 0, "it is black"
+    assert stops_into_band(patch("2040c0"), "fair", 0.35) == 0, "it is no skin"
+
+
+def test_no_stops_are_the_same_picture_and_one_is_twice_the_light():
+    grey = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    assert np.array_equal(expose(grey, 0), grey)
+    assert expose(np.full((1, 1, 3), 128, np.uint8), 1)[0, 0, 0] == 176  # 0.216 of white becomes 0.432
+    assert expose(np.full((1, 1, 3), 250, np.uint8), 1).max() == 255

@@ -6,12 +6,13 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from assistant.frames import Trained
 from generation import ita
 from generation.ita import lab
-from training import fidelity, judge
+from training import fidelity, judge, strips
 from training.assemble import AssembleRecipe, assemble
 from training.dataset import Images, read_folder
 
@@ -72,6 +73,21 @@ def test_a_copy_is_found():
     assert (among > 0).all()
 
 
+def test_the_overlap_of_a_strip_is_that_of_all_its_pairs():
+    left, right, none = np.zeros((3, 4, 4), bool)
+    left[:, :2] = right[:, 1:3] = True
+    assert strips.overlap([left, left, left]) == 1
+    assert strips.overlap([left, right]) == pytest.approx(1 / 3)
+    assert strips.overlap([left, left, right]) == pytest.approx((1 + 1 / 3 + 1 / 3) / 3)
+    assert strips.overlap([left, none]) == 0 and np.isnan(strips.overlap([none, none]))
+
+
+def test_strips_are_asked_for_at_typical_sites_each_rash_in_turn():
+    requests = strips.asked(Trained(rash=["acne", "eczema"], area=["face", "inner elbow", "hand"], tone=["brown", "fair"]), 4, seed=9)
+    assert [r.rash for r in requests] == ["acne", "eczema", "acne", "eczema"] and len({r.seed for r in requests}) == 4
+    assert requests[0].area == "face" and {r.tone for r in requests} == {"fair"}
+
+
 def test_one_request_drawn_alike_has_no_spread():
     features = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     assert fidelity.spread(features, ["a", "a", "b"]) == pytest.approx(0)
@@ -117,5 +133,12 @@ def test_the_whole_way(runs, labelled, tmp_path):
     assert report["copies"]["training_images"] == 20
     for name in ("confusion.png", "tone.png", "nearest.jpg", "fidelity.md"):
         assert (tmp_path / "out" / name).stat().st_size > 0
+    command = ["evaluate", "strips", "--model", folder, "--out", tmp_path / "strips", "--judge", tmp_path / "judge", "--strips", "2"]
+    result = CliRunner().invoke(app, [str(part) for part in command], catch_exceptions=False)
+    assert result.exit_code == 0 and "lesion overlap" in result.output, result.output
+    report = json.loads((tmp_path / "strips" / "strips.json").read_text())
+    assert len(report["generated"]["of_each"]) == 2 and report["phantoms"]["in_order"] == 1, "phantoms get darker with every tone"
+    with Image.open(tmp_path / "strips" / "strips.jpg") as sheet:
+        assert sheet.width == len(report["tones"]) * 132
     missing = CliRunner().invoke(app, ["evaluate", "fidelity", "--judge", str(tmp_path / "none")])
     assert missing.exit_code == 1 and "train it first" in missing.output

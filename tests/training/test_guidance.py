@@ -11,7 +11,7 @@ from generation import Generator
 from generation.errors import SamplingError
 from training import guidance, unet
 from training.assemble import AssembleRecipe, assemble
-from training.guided import embedded, plain, student_of
+from training.guided import embedded, moved, plain, student_of
 
 #: One worker for all that uses the same finished runs.
 pytestmark = pytest.mark.xdist_group("runs")
@@ -43,6 +43,19 @@ def test_at_scale_one_it_folds_back_to_a_plain_unet(teacher):
     assert torch.allclose(folded(*INPUTS).sample, told, atol=1e-4)
     assert not torch.allclose(told, teacher(*INPUTS).sample, atol=1e-2), "the scale matters here"
     assert plain(teacher) is teacher
+
+
+@torch.no_grad()
+def test_a_student_is_moved_by_what_its_teacher_learnt(teacher):
+    student = student_of(teacher, 16)
+    torch.nn.init.normal_(student.time_embedding.cond_proj.weight)
+    scale, before = student.time_embedding.cond_proj.weight.clone(), student.conv_in.weight.clone()
+    now = NET.build(4, 8, 32)
+    moved(student, teacher, now)
+    assert torch.allclose(student.conv_in.weight, before + now.conv_in.weight - teacher.conv_in.weight)
+    assert torch.equal(student.time_embedding.cond_proj.weight, scale), "no teacher has that"
+    with pytest.raises(ValueError, match="in the student and"):
+        moved(student, teacher, NET.build(8, 8, 32))
 
 
 def test_the_scale_is_given_as_the_pipeline_gives_it():
