@@ -101,6 +101,7 @@ def set_background_aside(items: list[Item]) -> None:
         elif item.said == "asked" and said_at(items, k + 1) == "for" and k and said_at(items, k - 1) not in ("i", "we", "you"):
             _drop_what_others_asked_for(items, k)
         elif k == 0 and item.said in words("opens_aside"):
+            _drop_values_told_elsewhere(items, next((j for j, i in enumerate(items) if i.text == ","), 0))
             end = _end(items, 0)
             if end < len(items) and (items[end].text == "," or items[end].label == "request"):
                 _drop_if_told_elsewhere(items, 0, end)  # "since my talk on melanoma went well, …", "unlike last year's exam, …"
@@ -112,6 +113,9 @@ def set_background_aside(items: list[Item]) -> None:
             _drop_what_is_said_anew(items[:k], items[k:])  # "I was going to ask for the elbow but make it the knee"
         elif (item.said in words("reason") and k and (item.said != "seeing" or said_at(items, k + 1) in ("that", "as", "how"))) or item.said in words("mix_up"):
             _drop_if_told_elsewhere(items, k, _end(items, k))
+        elif item.label == "each" and label_at(items, k + 1) in ("scale", "slot_noun") and not any(i.label in ("rash", "request", "count") for i in items[:k]) and (asked := next((j for j in range(k, len(items)) if items[j].label == "request"), None)) is not None and {"rash", "tone"} <= {i.label for i in items[asked:]}:
+            item.drop()  # "for a slide about how erythema looks across skin tones, please show it on very fair and black skin"
+            items[k + 1].drop()
         elif item.label == "rash" and (_names_a_group(items, k) or _names_a_topic(items, k)):
             item.drop()
         elif item.label == "area" and _heads_conditions(items, k):
@@ -333,6 +337,15 @@ def _drop_if_told_elsewhere(items: list[Item], start: int, end: int) -> None:
             item.drop()
 
 
+def _drop_values_told_elsewhere(items: list[Item], end: int) -> None:
+    """ "since they only ever see it on white feet, athlete's foot between the toes in all six tones": before ``end`` is the reason."""
+    outside = {i.label for i in items[end:] if not i.negated}
+    if "rash" in outside and not any(i.label in ("rash", "count") or (i.label == "request" and not _of_somebody(items, k)) for k, i in enumerate(items[:end])):
+        for item in items[:end]:
+            if item.label in ("area", "tone") and item.label in outside:
+                item.drop()
+
+
 def _drop_tone_told_elsewhere(items: list[Item], start: int, end: int) -> None:
     if any(i.label in ("tone", "darker") for i in (*items[:start], *items[end:])):
         for item in items[start:end]:
@@ -344,7 +357,7 @@ def _end(items: list[Item], start: int) -> int:
     """Where a scope ends: at the end of the sentence, at a comma after its rash, or where something is asked for."""
     for j in range(start + 1, len(items)):
         item = items[j]
-        stops = item.label == "request" or (item.label == "conj" and item.id == "stop")
+        stops = (item.label == "request" and not _of_somebody(items, j)) or (item.label == "conj" and item.id == "stop")
         if stops or (item.text == "," and any(i.label == "rash" for i in items[start:j])):
             return j
     return len(items)

@@ -31,7 +31,7 @@ _HOW_TOLD_APART = re.compile(r"how (?:can|could|would|should|do|does|to|might) (
 _SEVERAL = re.compile(r"^(?:now |then |ok )?(?:both|all (?:two|three|four|five|six))\b.*\b(?:together|in one go|at the same time|at once|side by side)\b")
 #: Questions about the chat itself → topic.
 _HOW_TO_USE = (
-    (re.compile(r"^(?:so |and )?(?:is|are|am|would) (?:it|they|these|those|this|the (?:images|pictures)|i|we) (?:be )?(?:free|ok|okay|legal|allowed|fine|safe|permitted|all right|alright)(?: for (?:me|us|everyone))? to (?:use|publish|print|share|show|sell|post|include|put)\b"), "use"),
+    (re.compile(r"^(?:so |and )?(?:is|are|am|would) (?:it|they|these|those|this|the (?:images|pictures)|i|we) (?:be )?(?:free|ok|okay|legal|allowed|fine|permitted|all right|alright)(?: for (?:me|us|everyone))? to (?:use|publish|print|share|show|sell|post|include)\b"), "use"),
     (re.compile(r"^(?:and |so )?how (?:was|were|is|are|did) (?:the |this |that |your |it |they |you )?(?:model|network|ai|generator|weights)? ?(?:get )?trained?\b"), "model"),
     (re.compile(r"^(?:so |and |ok )?what (?:else )?(?:can|could|may) (?:i|we|you|one) (?:still )?(?:change|vary|alter|adjust|modify|edit|set|choose|control|specify)\W*$"), "help"),
     (re.compile(r"^(?:and |so |but )?(?:can|does|do|could) (?:it|this|they|that|these) (?:also |ever )?(?:occur|happen|develop|affect)\b"), "person_have"),

@@ -64,6 +64,10 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"(?:^|(?<=so )|(?<=please )|(?<=, )|(?<=and ))mix (?:it|things) up\b(?: a bit| a little)?(?: for (?:me|us))?", re.I), "", ("mix ",)),
     (re.compile(r"\b((?:see|saw|seen|met|had|encountered|come across)\b[^.;:!?]{0,60}\bbut )never (?:yet |once )?(?!see|saw|seen|had|met)", re.I), r"\1lack ", ("never",)),
     (re.compile(r"\b(?:everything|all|anything|any|every one) (?:except|but|apart from|bar|other than) (?=(?:the )?(?:very )?(?:black|brown|fair|dark|light|pale|white|olive|medium)(?: skin)?(?: tones?)?(?:$| ?[:,.;]))", re.I), "every skin tone except ", ("except", " but ", "apart from", " bar ", "other than")),
+    (re.compile(r"[,;]? ?\b(?:one )?half (?:on|of|for|in|to) each(?: one| site| place| of (?:them|those|these))?\b", re.I), "", ("half ",)),
+    (re.compile(r"\b(?:at|on|in|for|of|with) (?:(?:different|various|several|multiple) |the following |these )(?:body |skin |different )?(?:sites|areas|places|locations|parts|regions|tones|types|colou?rs|shades)\s*[:(]\s*(?=[a-z]+\s*(?:,|and\b|skin\b))", re.I), " on ", (":", "(")),
+    (re.compile(r"\b(irritant|allergic|contact|allergic contact|irritant contact|atopic|seborrh(?:o?e)ic) (hand|foot|face|scalp|neck|eyelid|finger|fingertip|wrist|leg|ear|lip) (dermatitis|eczema)\b", re.I), r"\1 \3 on the \2", ("dermatitis", "eczema")),
+    (re.compile(r"[,;]? ?\b(?:so|that's|that is|which is|which makes|making|makes|giving|i\.?e\.?) (?:\w+)(?: images| pictures| pics| photos)? (?:overall|in total|altogether|in all|all told|all in all)\b", re.I), "", ("overall", "in total", "altogether", "in all", "all told")),
     (re.compile(r"\bmake am (?=\d|one|two|three|four|five|six)", re.I), "", ("make am",)),
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
     (re.compile(r"\bas many(?: (?:images|pictures|photos|pics))?(?: as (?:you can|possible|you like))(?: (?:make|draw|show|give me|generate))?(?: of)?\b", re.I), "20 images of", ("as many",)),

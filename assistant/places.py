@@ -115,6 +115,9 @@ def within(items: list[Item], v: Vocabulary, wholes_of: dict[str, tuple[str, ...
         if item.label == "area" and not item.implied:
             _shared_part(items, k, v)
         others = item.label == "area" and [i.id for n, i in enumerate(items[k + 1 :], k + 1) if i.label == "area" and not _ruled_out(items, n)]
+        if one_rash and item.label == "area" and label_at(items, k - 1) == "tone" and said_at(items, k - 2) not in ("and", "or", "&", "/", "plus") and any(o.label == "area" and item.id in wholes_of.get(o.id, ()) for o in items[:k]):
+            item.drop()  # "psoriasis of the nails, three variations on black hands"
+            continue
         if item.said == "periungual" and others:
             item.drop()  # "periungual warts on the thumb"
             continue

@@ -46,7 +46,7 @@ def fidelity(
     """Are tone, rash and area as asked? At least 1,200 pictures, and what the measures say of held-out phantoms beside it.
 
     \b
-    script2skin data phantoms --out runs/judged --count 6000 --seed 9001 --variety 0.4
+    script2skin data phantoms --out runs/judged --count 12000 --seed 142 --variety 0.5 --typical 3
     script2skin train judge
     script2skin evaluate fidelity --train runs/phantoms
     """
