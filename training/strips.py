@@ -72,10 +72,11 @@ def figures(pictures: Pictures, tones: int, judge: Judge, device: torch.device) 
 
 def phantoms(requests: Sequence[ImageRequest], tones: Sequence[str], variety: float) -> Pictures:
     """The same requests as phantoms: in every tone one body, one lesion, one light."""
+    from data.phantom.body import identities
     from data.phantom.render import render
 
     wanted = [(r, tone) for r in requests for tone in tones]
-    images = [render(r.rash, r.area, tone, seed=r.seed, identity=r.seed % 97, variety=variety).image for r, tone in wanted]
+    images = [render(r.rash, r.area, tone, seed=r.seed, identity=r.seed % identities(), variety=variety).image for r, tone in wanted]
     return Pictures([np.asarray(i) for i in images], [{"rash": r.rash, "area": r.area, "tone": tone} for r, tone in wanted])
 
 
