@@ -312,6 +312,8 @@ def _is_digit(items: list[Item], k: int) -> bool:
     j = prev_index(items, k, ("range", "conj", "figure"))
     site = id_at(items, j).endswith(("fingers", "toes", "nail")) and label_at(items, j) == "area"
     site = site and label_at(items, (j or 0) + 1) in ("figure", "number", "word")  # not "between the fingers and two on the wrist"
+    if j is not None and k == j + 1 and items[j].said.endswith("s") and label_at(items, k + 1) == "":
+        return False  # "psoriasis nails 4"
     joined = all(label_at(items, i) == "figure" or items[i].said in ("to", "-", "and", "or") for i in range((j or 0) + 1, k))
     return site and joined and items[k].label == "number" and not _counts_images(items, k) and label_at(items, k + 1) in ("", "conj", "range", "adverb")
 
@@ -463,6 +465,8 @@ def _in_one_image(items: list[Item], k: int) -> bool:
     for j in range(k - 1, -1, -1):
         if items[j].text in (",", ";") and label_at(items, k - 1) == "conj":
             break  # "eight images, four eczema on the wrist"
+        if items[j].said in ("so", "but", "hence"):
+            break  # "we're short of images, so I'd appreciate half a dozen of psoriasis on the scalp"
         if items[j].label == "image":
             return True
         if items[j].id == "stop" and items[j].label == "conj":

@@ -134,6 +134,10 @@ _SHOULD_I = re.compile(r"(?:^|[.!?] |\b(?:summer|now|so|today) )should i (?:have
 _CALLED = re.compile(r"(?:(?:so )?what (?:do|would|does|is) .*\bcall(?:ed)?(?: it| this| that| them)?\W*$)|(?:is|are) (?:this|that|it|these|they) (?:also )?(?:what|the thing|the one) .*\bcall")
 #: "she wants to know which steroid she should use"
 _WHICH_CREAM = re.compile(r"\b(?:which|what) (?:\w+ ){0,2}(?:steroid|cream|ointment|drug|medicine|medication|tablet|antibiotic|antifungal|treatment|dose|dosage|lotion|shampoo)s?\b.* (?:should|to|can|could|must|would)\b")
+#: "which areas of the body does psoriasis usually affect?"
+_WHICH_SITES = re.compile(r"^(?:and |so )?(?:which|what) (?:body )?(?:areas?|parts?|sites?|places?|regions?)(?: of the (?:body|skin))? (?:does|do|is|are|can|will) ")
+#: "tell me briefly how lichen planus looks on brown skin"
+_TELL_ME_HOW = re.compile(r"^(?:please )?(?:tell (?:me|us)|explain|describe)\b.* how .*\b(?:looks?|appears?|presents?|differs?)\b")
 #: "can you tell me what acne is in simple words"
 _TELL_ME_WHAT = re.compile(r"^(?:wait |so )?(?:can|could|would|will) (?:you|u) (?:please )?(?:tell|explain|describe|say)(?: to)?(?: me| us)? what (?:\w+ ){1,3}(?:is|are|means?)\b")
 #: "ringworm isn't a worm, is it?"
@@ -169,8 +173,13 @@ def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
             return "question", "definition"
         if not s.labels & {"count", "image"} and _TELL_ME_WHY.match(s.plainly):
             return "question", "cause" if " why " in s.plainly else "appearance"
-    if not (s.asks or s.labels & {"count", "image"}) and _WHICH_CREAM.search(s.plainly):
-        return "diagnosis", "treatment"
+    if not (s.asks or s.labels & {"count", "image"}):
+        if _WHICH_CREAM.search(s.plainly) or (s.items[-1].said == "?" and any(i.said in ("mg", "mcg", "milligrams", "dosage") for i in s.items)):
+            return "diagnosis", "treatment"
+        if "rash" in s.labels and _WHICH_SITES.search(s.plainly):
+            return "question", "site"
+        if "rash" in s.labels and _TELL_ME_HOW.search(s.plainly):
+            return "question", "appearance"
     last = _last_sentence(s)
     if "rash" not in s.labels and (told := next((topic for pattern, topic in _HOW_TO_USE if pattern.search(s.plainly) or pattern.search(last)), None)):
         return ("help", None) if told == "help" else ("question", told)
@@ -374,7 +383,7 @@ def named_person(items: list[Item]) -> bool:
 
     Names are read off capitals, so a sentence that is mostly in capitals names nobody.
     """
-    spelled = [i for i in items if i.text[:1].isalpha()]
+    spelled = [i for i in items if i.text[:1].isalpha()][1:]  # every sentence begins with one
     if sum(i.text[0].isupper() for i in spelled) * 2 > len(spelled) + 1:
         return False
     return any(_is_name(i) and _stands_for_someone(items, k) for k, i in enumerate(items))
@@ -418,6 +427,8 @@ def _stands_for_someone(items: list[Item], k: int) -> bool:
         return True
     if said_at(items, k + 1) == "'s" and {label_at(items, k + 2), label_at(items, k + 3)} & {"area", "skin"}:
         return True
+    if said_at(items, k + 1) == "'s" and k and _is_name(items[k - 1]) and label_at(items, k + 2) == "rash":
+        return True  # "Winnie Harlow's vitiligo"
     followed = k + 1 < len(items) and _is_name(items[k + 1])
     pictured = said_at(items, k - 1) == "of" and label_at(items, k - 2) in ("count", "image") and said_at(items, k + 1) == "with" and label_at(items, next_index(items, k + 1)) == "rash"
     if pictured:

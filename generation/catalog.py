@@ -63,6 +63,9 @@ class Card(BaseModel):
     tone_tries: int = Field(default=0, ge=0, le=20)
     #: Before that: by how many stops at most the exposure of such an image is set, so that its skin lies in the band.
     exposure: float = Field(default=0.0, ge=0, le=1)
+    #: So many of the first steps are drawn as for `generator.SHARED_TONE` whatever the tone, so that pictures of one seed in
+    #: several tones show the same lesion on the same body.
+    shared_steps: int = Field(default=0, ge=0)
     #: Side of the square image in pixels; None: what the U-Net's own config says.
     resolution: int | None = Field(default=None, ge=8, le=4096)
     #: Vocabulary that the checkpoint was trained on: lists of canonical names; None: not restricted.

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Degrees of ITA outside the band of a tone that light alone explains; by eye, on phantoms.
 TOLERANCE = 5.0
+#: The tone of the steps that all tones share: from the middle of the scale the way is short to every other.
+SHARED_TONE = "medium"
 #: From the seed of a try to the next one's: far enough that no other image of a set has it.
 NEXT_TRY = 1_000_003
 
@@ -125,6 +127,7 @@ class Generator:
             resolution=self.resolution,
             tone_tries=self.card.tone_tries if tone_tries is None else tone_tries,
             exposure=self.card.exposure if exposure is None else float(exposure),
+            shared_steps=min(self.card.shared_steps, (self.card.steps if steps is None else steps) - 1),
         )
         sampling.check(chosen, self._pipeline, self.card.guidance_most)
         return chosen
@@ -190,7 +193,7 @@ class Generator:
             if not _acquire(self._lock, stop):
                 return
             try:
-                pictures = self._in_tone(caption, request.tone, seeds, chosen, progress, stop)
+                pictures = self._in_tone(caption, request, seeds, chosen, progress, stop)
             except sampling.Stopped:
                 return
             finally:
@@ -201,19 +204,20 @@ class Generator:
                     yield self._finish(request, index, chosen, picture)
 
     def _in_tone(
-        self, caption: str, tone: str, seeds: list[int | None], chosen: Sampling, progress: Any, stop: Callable[[], bool]
+        self, caption: str, request: ImageRequest, seeds: list[int | None], chosen: Sampling, progress: Any, stop: Callable[[], bool]
     ) -> list[_Picture | None]:
         """For every place the picture that is nearest to the tone's band."""
         from generation import sampling
 
+        opening = request.model_copy(update={"tone": SHARED_TONE}).caption if chosen.shared_steps else None
         best: list[_Picture | None] = [None] * len(seeds)
         wanted = list(seeds)
         for again in range(chosen.tone_tries + 1):
             tried = [None if seed is None else (seed + again * NEXT_TRY) % 2**32 for seed in wanted]
-            for place, decoded in enumerate(sampling.draw_batch(self._pipeline, caption, tried, chosen, progress, stop)):
+            for place, decoded in enumerate(sampling.draw_batch(self._pipeline, caption, tried, chosen, progress, stop, opening)):
                 if decoded is None:
                     continue
-                picture = _Picture.of(decoded, tone, again, chosen)
+                picture = _Picture.of(decoded, request.tone, again, chosen)
                 if best[place] is None or picture.off < best[place].off:
                     best[place] = picture
                 if picture.off <= TOLERANCE:

@@ -36,6 +36,8 @@ class Sampling:
     tone_tries: int = 0
     #: By how many stops at most the exposure of such an image is set before it is drawn again.
     exposure: float = 0.0
+    #: How many of the first steps are drawn as for one tone, whichever is asked for.
+    shared_steps: int = 0
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
@@ -67,6 +69,7 @@ def draw_batch(
     sampling: Sampling,
     on_step: Callable[[int, int], None],
     cancelled: Callable[[], bool],
+    opening: str | None = None,
 ) -> list[torch.Tensor | None]:
     """Draw one micro-batch.
 
@@ -75,6 +78,8 @@ def draw_batch(
         seeds: ``sampling.batch_size`` seeds; None is an empty place.
         on_step: called with (step from 1, number of steps) after every denoising step.
         cancelled: asked after every step.
+        opening: the caption of the first ``sampling.shared_steps`` steps, where it is another one (eDiff-I, arXiv 2211.01324:
+            what is where is decided in the first steps).
 
     Returns:
         For every place a decoded picture, float32 [3, height, width] nominally in [-1, 1], or None for an empty place.
@@ -85,17 +90,25 @@ def draw_batch(
     """
     import torch
 
+    prompts: dict[str, Any] = {"prompt": [caption] * len(seeds)}
+    then: torch.Tensor | None = None
+    if sampling.shared_steps and opening not in (None, caption):
+        first, then = (_encoded(pipeline, text, len(seeds), sampling.guidance_scale) for text in (opening, caption))
+        prompts = {"prompt_embeds": first[0], "negative_prompt_embeds": first[1]}
+
     def after_step(pipe: Any, step: int, _timestep: Any, tensors: dict) -> dict:
         on_step(step + 1, pipe.num_timesteps)
         if cancelled():
             raise Stopped
+        if then is not None and step + 1 == sampling.shared_steps:
+            tensors["prompt_embeds"] = torch.cat([then[1], then[0]]) if pipe.do_classifier_free_guidance else then[0]
         return tensors
 
     filler = next(seed for seed in seeds if seed is not None)
     generators = [torch.Generator("cpu").manual_seed(filler if seed is None else seed) for seed in seeds]
     try:
         latents = pipeline(
-            [caption] * len(seeds),
+            **prompts,
             generator=generators,
             num_inference_steps=sampling.steps,
             guidance_scale=max(1.0, sampling.guidance_scale),  # below 1 there is none either; a told U-Net starts at 1
@@ -103,6 +116,7 @@ def draw_batch(
             height=sampling.resolution,
             width=sampling.resolution,
             callback_on_step_end=after_step,
+            callback_on_step_end_tensor_inputs=["latents"] if then is None else ["latents", "prompt_embeds"],
             output_type="latent",
         ).images
         with torch.inference_mode():
@@ -113,6 +127,12 @@ def draw_batch(
             f"There is not enough memory for {len(seeds)} images of {sampling.resolution} pixels at a time."
         ) from error
     return [None if seed is None else picture for seed, picture in zip(seeds, decoded, strict=True)]
+
+
+def _encoded(pipeline: StableDiffusionPipeline, text: str, count: int, guidance_scale: float) -> tuple[Any, Any]:
+    """What the U-Net sees of ``text`` and of nothing, as often as there are places; the latter None where it is not needed."""
+    both = pipeline.unet.config.time_cond_proj_dim is None and guidance_scale > 1  # as the pipeline decides it
+    return pipeline.encode_prompt([text] * count, pipeline.device, 1, both)
 
 
 def to_rgb(decoded: torch.Tensor) -> Any:

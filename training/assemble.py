@@ -41,6 +41,7 @@ class AssembleRecipe(Strict):
     sampler: Sampler = "ddpm"
     tone_tries: int = Field(default=0, ge=0, le=20)
     exposure: float = Field(default=0.0, ge=0, le=1)
+    shared_steps: int = Field(default=0, ge=0)
     license: str = "CC0-1.0"
     #: Larger weight files are split, so that every file fits where large ones are not taken.
     max_shard_size: str = "15MB"
@@ -66,6 +67,7 @@ def assemble(recipe: AssembleRecipe) -> Path:
         guidance_most=recipe.guidance_most or Card().guidance_most,
         tone_tries=recipe.tone_tries,
         exposure=recipe.exposure,
+        shared_steps=recipe.shared_steps,
         resolution=autoencoder.config.sample_size,
         trained=vocabulary_of(records, recipe.without),
         license=recipe.license,

@@ -12,6 +12,7 @@ import pytest
 
 from assistant.schema import ImageRequest
 from generation import CaptionError, CheckpointError, GeneratedImage, Generator, SamplingError, read_request
+from generation.catalog import Card, write_card
 from generation.generator import NEXT_TRY
 from generation.loading import pick_device
 from tests.models import Shape, write_pipeline
@@ -156,6 +157,34 @@ def test_a_picture_a_little_too_dark_is_exposed_and_not_drawn_again(generator, m
     (as_drawn,) = generator.draw(REQUEST, tone_tries=0, exposure=0, indices=[0])
     assert as_drawn.sidecar["measured_tone"]["stops"] == 0 and as_drawn.measured_ita < 41
     assert as_drawn.png != image.png
+
+
+@pytest.mark.parametrize("guidance_scale", [1.0, 3.0])
+def test_tones_share_their_first_steps(tmp_path, guidance_scale) -> None:
+    import torch
+
+    folder = write_pipeline(tmp_path / "shared")
+    write_card(folder, Card(steps=3, shared_steps=1))
+    generator = Generator.load(folder, "cpu")
+    seen = []
+    unet = generator._pipeline.unet
+    unet.register_forward_pre_hook(lambda _, given, named: seen.append((given[0].clone(), named["encoder_hidden_states"].clone())), with_kwargs=True)
+    images = {}
+    for tone in ("fair", "medium", "black"):
+        request = REQUEST.model_copy(update={"tone": tone, "count": 1})
+        (images[tone],) = generator.draw(request, guidance_scale=guidance_scale)
+    steps = {tone: seen[3 * n : 3 * n + 3] for n, tone in enumerate(images)}
+    for tone in ("fair", "black"):
+        for at in (0, 1):  # what the first step is told, and what it made of it
+            assert torch.equal(steps[tone][at][0], steps["medium"][at][0])
+        assert torch.equal(steps[tone][0][1], steps["medium"][0][1])
+        assert not torch.equal(steps[tone][1][1], steps["medium"][1][1])
+        assert len(steps[tone][1][1]) == len(steps[tone][0][1])
+    assert images["fair"].png != images["black"].png != images["medium"].png
+    generator = Generator.load(folder, "cpu")
+    request = REQUEST.model_copy(update={"tone": "black", "count": 1})
+    assert next(generator.draw(request, guidance_scale=guidance_scale)).png == images["black"].png
+    assert next(generator.draw(request, steps=1)).sidecar["sampling"]["shared_steps"] == 0, "one step is the tone's own"
 
 
 # ── settings ────────────────────────────────────────────────────────────────────────────────────────────────────
