@@ -180,9 +180,10 @@ def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
             return "question", "site"
         if "rash" in s.labels and _TELL_ME_HOW.search(s.plainly):
             return "question", "appearance"
-    last = _last_sentence(s)
-    if "rash" not in s.labels and (told := next((topic for pattern, topic in _HOW_TO_USE if pattern.search(s.plainly) or pattern.search(last)), None)):
-        return ("help", None) if told == "help" else ("question", told)
+    if "rash" not in s.labels:
+        said = [s.plainly, *([_last_sentence(s)] if _sentence_ends(s) else [])]
+        if told := next((topic for text in said for pattern, topic in _HOW_TO_USE if pattern.search(text)), None):
+            return ("help", None) if told == "help" else ("question", told)
     return None
 
 
@@ -191,8 +192,13 @@ def _on_own_skin(s: Sentence) -> bool:
     return any(i.said in ("my", "his", "her", "our") and label_at(s.items, next_index(s.items, k)) == "area" for k, i in enumerate(s.items))
 
 
+def _sentence_ends(s: Sentence) -> list[int]:
+    """Where sentences end before the last one does."""
+    return [k for k, i in enumerate(s.items[:-1]) if i.label == "conj" and i.id == "stop"]
+
+
 def _last_sentence(s: Sentence) -> str:
-    ends = [k for k, i in enumerate(s.items[:-1]) if i.label == "conj" and i.id == "stop"]
+    ends = _sentence_ends(s)
     return " ".join(i.said for i in s.items[ends[-1] + 1 if ends else 0 :])
 
 

@@ -148,7 +148,8 @@ def _needs_digit(pattern: str) -> bool:
     return "\\d" in pattern and not any(word in pattern for word in ("|one|", "first|", "(?:one|"))
 
 
-_PLAIN_SUBS = tuple(sub for sub in _SUBS if not (_needs_digit(sub[0].pattern) or _DIGITS in sub))
+_ALL_SUBS = tuple((pattern, put, needs[0] if needs else ()) for pattern, put, *needs in _SUBS)
+_PLAIN_SUBS = tuple(sub for sub in _ALL_SUBS if not (_needs_digit(sub[0].pattern) or sub[2] is _DIGITS))
 
 
 class Clean(NamedTuple):
@@ -184,7 +185,12 @@ def normalise(text: str) -> Clean:
     text = _GLUED.sub(r"\1 ", text)
     text = _RANGE.sub(r"\1 - \2", text)
     low = text.lower()
-    for pattern, put, *needs in _SUBS if _DIGIT.search(text) else _PLAIN_SUBS:
-        if not needs or any(part in low for part in needs[0]):
-            text = pattern.sub(put, text)
+    for pattern, put, needs in _ALL_SUBS if _DIGIT.search(text) else _PLAIN_SUBS:
+        if needs:
+            for part in needs:  # no generator: it would take as long as most patterns do
+                if part in low:
+                    break
+            else:
+                continue
+        text = pattern.sub(put, text)
     return Clean(" ".join(text.split()), problems)
