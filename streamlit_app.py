@@ -347,7 +347,7 @@ def legend(request: ImageRequest, seed: int, measured: Mapping[str, object] | No
     """Caption, seed and the tone that was asked for; the colour measured on the picture stands beside it."""
     colour = ""
     if measured:
-        colour = f" · measured ITA {measured['ita']:.0f}° ({measured['colour']})".replace("-", "−")
+        colour = f" · measured ITA {round(measured['ita'])}° ({measured['colour']})".replace("-", "−")
         again = measured.get("drawn_again") or 0
         colour += f", drawn {again + 1} times for its tone" if again else ""
         if stops := float(measured.get("stops") or 0):
