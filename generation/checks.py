@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from assistant.schema import VALUE_SLOTS, ImageRequest
 from generation import ita
 from generation.errors import CaptionError
@@ -55,20 +53,13 @@ def failure(decoded: torch.Tensor) -> str | None:
     return None
 
 
-def measured_tone(rgb: np.ndarray, tone: str, drawn_again: int = 0, stops: float = 0.0) -> dict[str, Any] | None:
-    """Colour of the skin in a picture [height, width, 3] (8-bit sRGB) beside ``tone``, None where too little skin shows.
+def measured_tone(angle: float | None, tone: str, drawn_again: int = 0, stops: float = 0.0) -> dict[str, Any] | None:
+    """Colour of the skin in a picture, whose ITA is ``angle`` degrees, beside ``tone``; None where too little skin shows.
 
     ``ita`` in degrees and its colour class, never a Fitzpatrick type; ``asked``, the band of the tone that was asked for; how
     many times it was ``drawn_again`` for its sake, and by how many ``stops`` its exposure was set. Lesions are not masked out, since nobody knows where a generated picture
     has them; the trimming in `ita` leaves out most.
     """
-    angle = ita.measure(rgb)
     if angle is None:
         return None
     return {"ita": round(angle, 1), "colour": ita.colour_class(angle), "asked": list(ita.band(tone)), "drawn_again": drawn_again, "stops": stops}
-
-
-def off_tone(rgb: np.ndarray, tone: str) -> float:
-    """Degrees of ITA between a picture [height, width, 3] (8-bit sRGB) and the band of ``tone``; 0 for too little skin to tell."""
-    angle = ita.measure(rgb)
-    return 0.0 if angle is None else ita.beyond(angle, tone)

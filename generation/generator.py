@@ -236,16 +236,18 @@ class Generator:
         seed = sidecar["seed"]
         if picture.error:
             return GeneratedImage(request, index, seed, {**sidecar, "error": picture.error}, error=picture.error)
-        sidecar["measured_tone"] = checks.measured_tone(picture.rgb, request.tone, picture.again, picture.stops)
+        sidecar["measured_tone"] = checks.measured_tone(picture.ita, request.tone, picture.again, picture.stops)
         image = Image.fromarray(picture.rgb)
         return GeneratedImage(request, index, seed, sidecar, image, provenance.encode_png(image, sidecar))
 
 
 class _Picture(NamedTuple):
-    """A picture as 8-bit sRGB, or why it is none; how far its skin is from the tone's band, and what was done about it."""
+    """A picture as 8-bit sRGB, or why it is none; the ITA of its skin, how far that is from the tone's band in degrees (0 where
+    too little skin shows), and what was done about it."""
 
     rgb: Any
     error: str | None
+    ita: float | None
     off: float
     again: int
     stops: float
@@ -255,11 +257,12 @@ class _Picture(NamedTuple):
         from generation import checks, ita, sampling
 
         if error := checks.failure(decoded):
-            return cls(None, error, float("inf"), again, 0.0)
+            return cls(None, error, None, float("inf"), again, 0.0)
         rgb, stops = sampling.to_rgb(decoded), 0.0
         if chosen.exposure and (stops := ita.stops_into_band(rgb, tone, chosen.exposure)):
             rgb = ita.expose(rgb, stops)
-        return cls(rgb, None, checks.off_tone(rgb, tone) if chosen.tone_tries else 0.0, again, stops)
+        angle = ita.measure(rgb)
+        return cls(rgb, None, angle, 0.0 if angle is None else ita.beyond(angle, tone), again, stops)
 
 
 def _identity(checkpoint: catalog.Checkpoint, parts: layout.Layout) -> dict[str, Any]:

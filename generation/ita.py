@@ -39,8 +39,7 @@ MIN_SHARE = 0.02
 
 def lab(rgb: np.ndarray) -> np.ndarray:
     """CIELAB (D65), float64 [..., 3], of 8-bit sRGB [..., 3]."""
-    value = np.asarray(rgb, dtype=np.float64) / 255.0
-    return lab_of_linear(np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4))
+    return lab_of_linear(_linear(rgb))
 
 
 def lab_of_linear(linear: np.ndarray) -> np.ndarray:
@@ -130,11 +129,15 @@ def stops_into_band(rgb: np.ndarray, tone: str, most: float, margin: float = 1.0
 
 def expose(rgb: np.ndarray, stops: float) -> np.ndarray:
     """``rgb`` (8-bit sRGB) as a camera takes it that lets in 2^``stops`` times the light; brighter than white stays white."""
-    value = np.arange(256) / 255.0
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    light = np.clip(linear * 2.0**stops, 0, 1)
+    light = np.clip(_linear(np.arange(256)) * 2.0**stops, 0, 1)
     curve = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     return (curve * 255).round().astype(np.uint8)[rgb]
+
+
+def _linear(rgb: np.ndarray) -> np.ndarray:
+    """Linear sRGB in 0–1 of 8-bit sRGB."""
+    value = np.asarray(rgb, dtype=np.float64) / 255.0
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
 
 
 def _between(values: np.ndarray, bounds: tuple[float, float]) -> np.ndarray:

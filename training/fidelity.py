@@ -55,7 +55,7 @@ class Pictures:
 def evenly(trained: Trained, images: int, seed: int) -> list[ImageRequest]:
     """``images`` requests for one picture each, spread evenly over rash × area × tone, each with a seed of its own."""
     rashes, areas = sorted(trained.rash), sorted(trained.area)
-    tones = [tone for tone in vocabulary().names("tone") if tone in trained.tone]
+    tones = tones_of(trained)
     pairs = list(product(range(len(rashes)), range(len(areas))))
     order = np.random.default_rng(seed).permutation(len(pairs))
     requests = []
@@ -65,6 +65,11 @@ def evenly(trained: Trained, images: int, seed: int) -> list[ImageRequest]:
         tone = tones[(r + a + round_) % len(tones)]
         requests.append(ImageRequest(count=1, rash=rashes[r], area=areas[a], tone=tone, seed=(seed + number) % 2**32))
     return requests
+
+
+def tones_of(trained: Trained) -> list[str]:
+    """The tones of ``trained``, lightest first."""
+    return [tone for tone in vocabulary().names("tone") if tone in trained.tone]
 
 
 def twins(trained: Trained, seed: int) -> list[ImageRequest]:
@@ -343,8 +348,12 @@ def table(report: dict[str, Any]) -> str:
         ("CMMD, judge's features", f"{report['realism']['cmmd']:.2f}", f"{report['realism']['cmmd_of_phantoms']:.2f}"),
         ("cosine distance within a request", f"{report['diversity']['generated']:.3f}", ""),
     ]  # fmt: skip
-    lines = [f"| {made['images']} images | generated | {real['images']} held-out phantoms |", "| --- | --- | --- |"]
-    lines += [f"| {name} | {a} | {b} |" for name, a, b in rows]
     if found := report.get("copies"):
-        lines.append(f"| nearer to a training image than 99 % of those are to each other | {found['nearer_than_1_percent_of_training']} | |")
+        rows.append(("nearer to a training image than 99 % of those are to each other", f"{found['nearer_than_1_percent_of_training']}", ""))
+    return beside_phantoms(f"{made['images']} images", f"{real['images']} held-out phantoms", rows)
+
+
+def beside_phantoms(made: str, real: str, rows: Iterable[tuple[str, str, str]]) -> str:
+    """A Markdown table: what is measured, of generated pictures and of phantoms."""
+    lines = [f"| {made} | generated | {real} |", "| --- | --- | --- |", *(f"| {name} | {a} | {b} |" for name, a, b in rows)]
     return "\n".join(lines) + "\n"

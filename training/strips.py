@@ -21,10 +21,9 @@ from PIL import Image
 from assistant.frames import Trained
 from assistant.notes import notes
 from assistant.schema import ImageRequest
-from assistant.vocabulary import vocabulary
 from generation import Generator
 from generation.sheets import contact_sheet
-from training.fidelity import Pictures, drawn, lesion_free_ita, opinion_of
+from training.fidelity import Pictures, beside_phantoms, drawn, lesion_free_ita, opinion_of, tones_of
 from training.judge import Judge
 
 FILE = "strips.json"
@@ -42,11 +41,6 @@ def asked(trained: Trained, strips: int, seed: int) -> list[ImageRequest]:
         ImageRequest(count=1, rash=rash, area=sites[rash][turn % len(sites[rash])], tone=tone, seed=(seed + n) % 2**32)
         for n, (rash, turn) in enumerate(pairs)
     ]
-
-
-def tones_of(trained: Trained) -> list[str]:
-    """The tones of ``trained``, lightest first."""
-    return [tone for tone in vocabulary().names("tone") if tone in trained.tone]
 
 
 def overlap(masks: Sequence[np.ndarray]) -> float:
@@ -125,5 +119,4 @@ def table(report: dict[str, Any]) -> str:
         ("site seen as asked", f"{made['site']:.1%}", f"{real['site']:.1%}"),
         ("tones in order", f"{made['in_order']:.0%}", f"{real['in_order']:.0%}"),
     ]
-    lines = [f"| {made['strips']} strips of {len(report['tones'])} tones | generated | phantoms with the same lesion |", "| --- | --- | --- |"]
-    return "\n".join([*lines, *(f"| {name} | {a} | {b} |" for name, a, b in rows)]) + "\n"
+    return beside_phantoms(f"{made['strips']} strips of {len(report['tones'])} tones", "phantoms with the same lesion", rows)

@@ -11,7 +11,7 @@
 # Seen on an H200 with 16 slow cores: with the decoder beside it (600 s, VARIETY=0.3, START widened to 32 latent channels) 12 steps of
 # 512 a second after 191 s, 2,729 of them; 7.5 student steps of 384 a second; 51 phantoms a second. Alone (720 s, VARIETY=0.4,
 # WEAK=yes) 11.2 steps of 512 a second from 138 s on, 3,961 of them; 652 student steps in 89 s; 29,000 phantoms in 540 s. Not
-# compiled, a step took 94 ms with 512 and 102 ms with 1,024 pictures, all of it spent on telling the GPU what to do (52 % of the
+# compiled, a step took 94 ms with 512 and 102 ms with 1,024 pictures, all of it spent on telling the GPU what to do (48 % of the
 # time it had nothing to do), so the batches of the recipes are now three times as large, which nobody has tried yet.
 set -u
 seconds=$1 out=$2
