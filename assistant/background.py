@@ -118,7 +118,7 @@ def set_background_aside(items: list[Item]) -> None:
             items[k + 1].drop()
         elif item.label == "rash" and (_names_a_group(items, k) or _names_a_topic(items, k)):
             item.drop()
-        elif item.label == "area" and _heads_conditions(items, k):
+        elif item.label == "area" and (_heads_conditions(items, k) or _heads_a_list(items, k) or _is_a_topics(items, k)):
             item.drop()  # "a chapter on facial dermatoses and need rosacea on the cheeks"
     _set_told_aside(items)
     for before, after in _sentences(items):
@@ -138,6 +138,25 @@ def _heads_conditions(items: list[Item], k: int) -> bool:
     while j < len(items) and (items[j].label == "area" or items[j].said in ("and", "or", ",", "/")):
         j += 1
     return j < len(items) and items[j].label in ("slot_noun", "generic_rash") and _place_comes(items, j + 1)
+
+
+def _heads_a_list(items: list[Item], k: int) -> bool:
+    """ "for the facial rash lecture on Monday: rosacea, nose, 2; acne, forehead, 2": before a colon, where each has a site of its own."""
+    colon = sentence_end(items, k)
+    if colon == len(items) or items[colon].said != ":" or any(i.label == "rash" for i in items[:colon]) or any(i.said == ":" for i in items[colon + 1 :]):
+        return False
+    rashes, areas = (sum(i.label == label and not i.implied for i in items[colon:]) for label in ("rash", "area"))
+    about = any(i.said in words("lectures") or i.said in ("about", "problems", "conditions", "diseases", "complaints") for i in items[:colon])
+    return rashes > 0 and areas > 0 and (about or (areas >= rashes > 1)) and any(i.label in ("word", "unit", "request") for i in items[:colon])
+
+
+def _is_a_topics(items: list[Item], k: int) -> bool:
+    """ "melasma over the cheeks for our CME programme on facial pigmentation": what is held is about that site."""
+    lead = items[max(0, k - 4) : k]
+    if not any(i.said in words("lectures") for i in lead) or not any(i.said in ("on", "about", "of") for i in lead):
+        return False
+    named = label_at(items, k + 1) in ("word", "descriptor", "slot_noun", "generic_rash", "skin")
+    return named and any(i.label == "area" and n != k and any(r.label == "rash" for r in items[max(0, n - 4) : n + 3]) for n, i in enumerate(items))
 
 
 #: Labels of words that say nothing of an image: a sentence with some of them tells something.
@@ -224,6 +243,8 @@ _TELLERS = ("my", "our", "we", "i", "i'd", "we'd", "i'm", "im", "it's", "we're",
 
 def tells(sentence: list[Item]) -> bool:
     """Whether a sentence only tells: it has two strange words at least, and no word that asks for an image or changes one."""
+    if any(i.label == "each" and i.id == "unsay" for i in sentence):
+        return False  # "leave out the medium one because we have lots of those already"
     asked = any(i.label == "request" and i.said not in ("made", "gave", "have") for i in sentence)
     if not asked and (any(i.said in words("when_before") for i in sentence) or any({"already", "have"} <= set(i.said.split()) for i in sentence) or (any(i.said in ("already", "enough", "plenty of", "covered", "sorted") for i in sentence) and not any(i.label == "count" and i.id != "noun" and i.said != "plenty of" for i in sentence) and any(i.said in ("have", "has", "had", "got", "i have", "i've", "we've", "have got", "i've got") for i in sentence))):
         return True  # "yesterday you made eight of eczema on the foot", "I have a lot of light-skin images already"

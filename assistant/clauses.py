@@ -179,6 +179,7 @@ def patches(items: list[Item]) -> tuple[Patch, ...]:
     _drop_total(parts)
     _said_of_both(parts, items)
     _said_last(parts, items)
+    _one_for_each(parts, items)
     _share(parts)
     _share_place(parts, items)
     _share_count(parts)
@@ -371,6 +372,18 @@ def _share_count(parts: list[Clause]) -> None:
         share = n if each else max(1, n // len(sizes) + (i < n % len(sizes)))
         clause.slots["count"] = [Item("count", total.id, total.text, float(share))]
         clause.each = each
+
+
+def _one_for_each(parts: list[Clause], items: list[Item]) -> None:
+    """ "acne on the chin and psoriasis on the elbow, fair and brown respectively": the last values are one for each clause."""
+    last = parts[-1]
+    if len(parts) < 2 or not any(i.label == "each" and i.id == "respectively" for i in items):
+        return
+    for slot in ("tone", "severity", "size"):
+        said = last.slots.get(slot, [])
+        if len(said) == len(parts) and not any(slot in clause.slots for clause in parts[:-1]):
+            for clause, item in zip(parts, said, strict=True):
+                clause.slots[slot] = [item]
 
 
 def _respectively(parts: list[Clause], items: list[Item]) -> list[Clause]:

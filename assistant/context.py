@@ -526,7 +526,7 @@ def _whole(items: list[Item], k: int, v: Vocabulary) -> None:
             items[j].become(slot, "|".join(sites))
             item.drop()
             return
-    said = [n for n, i in enumerate(items) if i.label == slot and i.id and not i.negated and label_at(items, prev_index(items, n)) != "negate" and not _left_out(items, n)]
+    said = [n for n, i in enumerate(items) if i.label == slot and i.id and not i.negated and not _left_out(items, n)]
     if item.id == "each" and said:
         items[j].drop()  # "on the back and chest, 3 images for each site"
         return
@@ -564,12 +564,13 @@ def _left_out(items: list[Item], n: int) -> bool:
     """ "exclude olive and medium. … for each of the remaining tones": named after a word that leaves it out."""
     while label_at(items, n - 1) == "conj" and label_at(items, n - 2) == items[n].label:
         n -= 2
-    return label_at(items, prev_index(items, n)) == "negate"
+    k = prev_index(items, n)
+    return (label_at(items, k) == "negate" and id_at(items, k) not in ("stop", "pseudo")) or (label_at(items, k) == "each" and id_at(items, k) == "unsay")
 
 
 def _explained_later(items: list[Item], j: int) -> bool:
     """Whether a sentence after the one of ``j`` names the condition and its tones."""
-    stop = sentence_end(items, j)
+    stop = next((n for n in range(j, sentence_end(items, j)) if items[n].said == "so"), sentence_end(items, j))
     later = {i.label for i in items[stop:] if not i.negated}
     return {"rash", "tone"} <= later and not any(i.label == "rash" for i in items[:stop])
 

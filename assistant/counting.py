@@ -553,8 +553,10 @@ def _all_of_them(items: list[Item]) -> None:
     """ "two on fair skin and three on brown skin, and all five show acne": the sum of what was counted before."""
     for k, item in enumerate(items):
         before = [i.number or 0 for i in items[:k] if i.label == "count" and i.id != "noun"]
-        if item.label == "count" and said_at(items, k - 1) == "all" and len(before) > 1 and item.number == sum(before):
+        if item.label == "count" and said_at(items, k - 1).split()[-1:] == ["all"] and len(before) > 1 and item.number == sum(before):
             item.become("figure")
+            if label_at(items, k - 1) == "each":
+                items[k - 1].drop()  # "the same tone for all four"
 
 
 _FRACTIONS = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fifth": 5, "fifths": 5, "tenth": 10, "tenths": 10}

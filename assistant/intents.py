@@ -134,6 +134,8 @@ _SHOULD_I = re.compile(r"(?:^|[.!?] |\b(?:summer|now|so|today) )should i (?:have
 _CALLED = re.compile(r"(?:(?:so )?what (?:do|would|does|is) .*\bcall(?:ed)?(?: it| this| that| them)?\W*$)|(?:is|are) (?:this|that|it|these|they) (?:also )?(?:what|the thing|the one) .*\bcall")
 #: "she wants to know which steroid she should use"
 _WHICH_CREAM = re.compile(r"\b(?:which|what) (?:\w+ ){0,2}(?:steroid|cream|ointment|drug|medicine|medication|tablet|antibiotic|antifungal|treatment|dose|dosage|lotion|shampoo)s?\b.* (?:should|to|can|could|must|would)\b")
+#: "why is vitiligo more noticeable on dark skin, could you explain it in a few words"
+_EXPLAIN = re.compile(r"\b(?:could|can|would|will) (?:you|u|someone|anyone) (?:please |briefly |maybe |kindly )?(?:explain|clarify)\b")
 #: "which areas of the body does psoriasis usually affect?"
 _WHICH_SITES = re.compile(r"^(?:and |so )?(?:which|what) (?:body )?(?:areas?|parts?|sites?|places?|regions?)(?: of the (?:body|skin))? (?:does|do|is|are|can|will) ")
 #: "tell me briefly how lichen planus looks on brown skin"
@@ -152,7 +154,7 @@ def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
         return "diagnosis", "treatment"
     if s.opening in ("is", "are", "could", "can") and not s.asks and not s.labels & {"count", "image"} and _on_own_skin(s) and any(i.said in words("bad_end") for i in s.items):
         return "diagnosis", "identify"  # "is the dark mole on my shoulder cancer?"
-    if not any(i.label == "request" and i.said not in ("get", "have", "see") for i in s.items) and not s.labels & {"count", "image"} and _on_own_skin(s) and _WHAT_IS_IT.search(_last_sentence(s)):
+    if not any(i.label == "request" and i.said not in ("get", "have", "see") and not (i.said in ("we need", "i need") and said_at(s.items, k + 1) == "to") for k, i in enumerate(s.items)) and not s.labels & {"count", "image"} and _on_own_skin(s) and _WHAT_IS_IT.search(_last_sentence(s)):
         return "diagnosis", "identify"
     of_images = s.opening in ("is", "are") and "rash" not in s.labels and s.items[-1].said == "?" and not s.labels & {"count", "image", "person", "diagnosis"}
     if (s.opening in ("is that", "is this") or of_images) and not s.asks and (trait := next((i.said for i in s.items if i.said in words("traits")), None)):
@@ -179,6 +181,8 @@ def _asked_at_once(s: Sentence) -> tuple[str, str | None] | None:
         if "rash" in s.labels and _WHICH_SITES.search(s.plainly):
             return "question", "site"
         if "rash" in s.labels and _TELL_ME_HOW.search(s.plainly):
+            return "question", "appearance"
+        if "rash" in s.labels and _EXPLAIN.search(s.plainly):
             return "question", "appearance"
     if "rash" not in s.labels:
         said = [s.plainly, *([_last_sentence(s)] if _sentence_ends(s) else [])]

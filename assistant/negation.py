@@ -136,6 +136,8 @@ def _set_aside(items: list[Item], k: int) -> None:
     """ "no history of eczema", "psoriasis was ruled out": what is named only to say that it is not there has no meaning."""
     step = -1 if items[k].id == "backward" else 1
     slot = None
+    so = next((n for n in range(k, len(items)) if items[n].said == "so"), None)
+    keeps = so is not None and items[k].said.endswith(("have", "has", "got")) and not any(i.label == "rash" for i in items[so:])
     j = k + step
     while 0 <= j < len(items) and items[j].said not in ("if", "when", "because", "while", "so"):
         item = items[j]
@@ -144,7 +146,8 @@ def _set_aside(items: list[Item], k: int) -> None:
             if slot not in (None, item.label) and not adjective:
                 return
             slot = slot or item.label
-            item.drop()
+            if not (keeps and item.label == "rash"):
+                item.drop()  # "I already have plenty of eczema on fair skin, so give me olive and brown": still of eczema
         elif item.label not in ("adverb", "word", "descriptor", "side", "severity") and not (slot and item.said in ("or", "nor", "and")):
             break
         j += step

@@ -35,7 +35,28 @@ _DIGITS = tuple("0123456789")
 _STEPS = {"higher": "{} shade darker", "up": "{} shade darker", "worse": "{} step more severe", "lower": "{} shade lighter", "down": "{} shade lighter", "milder": "{} step milder"}
 #: Pattern, what is put in its place, and where it is worth the time what must stand in the text (in lower case) for it to be tried.
 _SUBS: tuple[tuple, ...] = (
-    (re.compile(r"\A\W*(?:(?:rash|rashes|condition|diagnosis|disease|site|area|place|location|body part|tone|skin|skin tone|skin type|type|count|number|n|images?|pictures?|how many|qty|quantity|severity)\s*[|,;\t/]\s*){2,}[a-z ]{1,20}\r?\n+", re.I), "", ("\n",)),  # the head of a table
+    (re.compile(r"(?:\A|\n|: )\W*(?:(?:rash|rashes|condition|diagnosis|disease|site|area|place|location|body part|tone|skin|skin tone|skin type|type|count|number|n|images?|pictures?|how many|qty|quantity|severity)\s*[|,;\t/]\s*){2,}[a-z ]{1,20}\r?\n+", re.I), "\n", ("\n",)),  # the head of a table
+    (re.compile(r"[ ,(]*\b(?:(?:sorry|excuse|forgive|pardon)(?: me)?,? ?)?(?:for )?(?:the |my |in )?(?:british|american|us|uk|english|australian) (?:spelling|english)s?\b\)?", re.I), "", ("spelling", "english")),
+    (re.compile(r"\b(i'?m|i am|we'?re|we are|i was|always been|am|being|they'?re|they are|students are|i've been) (?:\w+ )?bad (?=(?:at|with)\b)", re.I), r"\1 unsure ", ("bad at", "bad with")),
+    (re.compile(r"(?<![\w,])(?:u+h+m*|u+m+|erm+|uhm+),? ", re.I), "", ("uh", "um", "erm")),
+    (re.compile(r"\b(just|only) the one\b(?! (?:on|in|at|with|of|that|you|we|from|image|picture|to)\b)", re.I), r"\1 one image", ("the one",)),
+    (re.compile(r"^(\W*(?:(?:hmm+|ok|okay|no|actually|well|oh|nah|sorry|that|this)\W+)*)(?:very )?\w+ (?:is|looks|seems) (?:a bit |a little |far |much |way |rather )?too (?:mild|gentle|severe|weak|strong|light|dark|harsh|subtle|much|little|faint|pale|bad|big|small|large)\b[,;. -]+(?=(?:please |so |could you |can you )*(?:make|go|show|give|use|try|draw|i'?d|put|change|set)\b)", re.I), r"\1", (" too ",)),
+    (re.compile(r"\bmore (light|dark)\b(?= (?:the )?(?:skin|colou?r|tone)|\W*$)", re.I), r"\1er", ("more light", "more dark")),
+    (re.compile(r"\b(?:ditto|idem)\b", re.I), "same place", ("ditto", "idem")),
+    (re.compile(r"\b(?:bring|put|get) (the|that|those) (?!size|tone|severity|site|skin|colou?r|number|count)((?:\w+ ){1,3}?)back\b(?=\W*$|,| please| again| in\b)", re.I), r"show \1 \2again", (" back",)),
+    (re.compile(r"^(\W*(?:make it |only |just |and |now |ok |actually |no,? )*)half (?:of )?(?:that|those|these|them|this|it)(?: number| many)?(?= please| now|\W*$)", re.I), r"\1half as many", ("half ",)),
+    (re.compile(r"^(\W*(?:(?:ok|okay|right|well|so|and|thanks|great)\W+)*)(?:that's|that is|thats|it's) (?:quite |more than )?enough (?!for\b)(?:of )?(?:the )?[\w ]{1,25}?[,;.] (?=\w)", re.I), r"\1", (" enough ",)),
+    (re.compile(r"\b(?:as|so) (?:bad|severe|nasty|awful|extreme|heavy) as (?:it|they|this|that|these) (?:gets?|comes?|can (?:get|be)|possibly can(?: be)?|possible)\b", re.I), "severe", (" as it", " as they", " as this", " as that")),
+    (re.compile(r"^(\W*(?:(?:ok|okay|thanks|great|nice|good|perfect|yes|and|but|so)\W+)*)(?:the |my |our )?(?:boss|professor|prof|lecturer|tutor|teacher|supervisor|examiner|colleague|students|class|team|editor|publisher|consultant) (?:wants?|needs?|wanted|asks? for|asked for|would like) (?=(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|a few|several|more) (?:more )?(?:of )?(?:these|those|this|that|them|such|like)\b)", re.I), r"\1give me ", (" want", " need", " ask", " like")),
+    (re.compile(r"\bi'?(?:ll| will) (?:take|have) (?=(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|a few|several|another)\b)", re.I), "give me ", ("ll take", "ll have")),
+    (re.compile(r"^(\W*)(?:these|those|they|that|this|it) (?:are|is|'s|'re) (?:a bit |a little |rather |far |way |just )?too many(?: for me| for us| images| pictures)?[,;. -]+", re.I), r"\1", ("too many",)),
+    (re.compile(r"\b(what|which) (?:usually|typically|commonly|normally|generally|mostly|mainly|often) (?=(?:causes?|triggers?|makes?|brings?)\b)", re.I), r"\1 ", ("cause", "trigger", "make", "bring")),
+    (re.compile(r"(?<![\w-])(?<!type )(?<!types )(?<!fst )(?<!fitzpatrick )(?<!phototypes )(?<!phototype )(?<!level )(?<!levels )\b(I{1,3}|IV|V) ?(?:-|–|to) ?(II|III|IV|VI?)\b(?![\w-])"), r"types \1 - \2"),
+    (re.compile(r"\b((?:skin )?tone (?:up |down |back )?to) (?=(?:I{1,3}|IV|VI?)\b)"), r"\1 type ", ("tone ",)),
+    (re.compile(r"\b(?:so that |such that |with |and |so )?each of the (?:six |6 |five |5 )?(?:fitzpatrick |skin )?(?:types|tones|colou?rs) (?:is |being |appears |comes |are )?(?:there |shown |represented |included |covered |in )?(?:exactly |just |only )?once\b", re.I), "one of each skin tone", (" once",)),
+    (re.compile(r"^(\W*(?:(?:so|and|hi|hello)\W+)?)i(?:'m| am| was| keep| often)? wonder(?:ing|ed)? (?=why\b)", re.I), r"\1", ("wonder",)),
+    (re.compile(r"\bis (?:it )?possible (?=(?:lighter|darker|worse|milder|bigger|smaller|larger|more severe)\b)", re.I), "make it ", ("possible",)),
+    (re.compile(r"\b(?:the )?first (?:one |picture |image |photo )?(?:being |is )?(on|in|with) ((?:very )?\w+(?: skin)?),? (?:and )?(?:the )?(?:second|other|latter)(?: one| picture| image| photo)? (?:being |is )?(?:on|in|with) ((?:very )?\w+(?: skin)?)(?=\W*$)", re.I), r"\1 \2 and \3 respectively", ("first ",)),
     (re.compile(r"(?<!the )(?<!on )(?<!his )(?<!her )\bthumb ?nails\b(?! of\b)", re.I), "pictures", ("thumb",)),
     (re.compile(r"\b(one|a|1|each) thumb ?nail (?=(?:per|for each|each)\b)", re.I), r"\1 picture ", ("thumb",)),
     (re.compile(r"\blip[ -]?read(?:s|ing|ers?)?\b", re.I), "read", ("lip",)),

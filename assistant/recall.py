@@ -254,7 +254,7 @@ def gathered(states: Sequence, parsed: ParsedTurn) -> tuple[Frame, ...] | None:
     return tuple(map(frame, seen)) if len(shown[-1].requests) == 1 == shown[-1].requests[0].count and len(seen) == wanted else None
 
 
-_SAME_PLACE = re.compile(r"\bsame (?:body )?(?:place|site|area|spot|location|position)\b")
+_SAME_PLACE = re.compile(r"\b(?:same (?:body )?(?:place|site|area|spot|location|position)|ditto|idem)\b")
 _THERE = re.compile(r"(?<!hi )(?<!hello )(?<!hey )(?<!over )\bthere(?= (?:too|as well|instead|please|now|look)\b|\W*$|,)")
 
 
