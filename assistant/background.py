@@ -186,6 +186,7 @@ def _set_told_aside(items: list[Item]) -> None:
             after = before  # "psoriasis on the elbow, sorry, on the knee. The elbow is next week's topic."
         named = any(i.label in ("rash", "outside_rash") and not i.negated for i in after)
         anew = {i.label for i in after if i.is_value or i.label == "count"} | ({"size", "number"} if named else set())
+        anew |= {"tone"} if any(i.label == "each" and i.id == "all" and label_at(items, j + 1) in ("scale", "skin") for j, i in enumerate(items) if i in after) else set()
         anew |= {"severity"} if any(i.label == "severity" for i in before) else set()
         for item in items[part]:
             again = (item.is_value or item.label == "count") and item.label in anew
@@ -225,7 +226,7 @@ def _told_parts(items: list[Item]) -> list[slice]:
     """The sentences, with "…, so …" and "…, but …" as sentences of their own where something is asked for in them."""
     cuts = [0]
     for k, item in enumerate(items):
-        if item.label == "conj" and item.id == "stop" and (item.said != ":" or any(i.label == "rash" for i in items[k : sentence_end(items, k + 1)])):
+        if item.label == "conj" and item.id == "stop" and (item.said != ":" or _is_asked_after(items, k)):
             cuts.append(k + 1)
         elif item.text == "," and k and _asks_next(items, k):
             cuts.append(k + 1)  # "a patient has a spot on his temple, I would like a picture of …"
@@ -235,6 +236,12 @@ def _told_parts(items: list[Item]) -> list[slice]:
             cuts.append(k + 1)  # "…, my little cousins all had it", "… - show me shingles on the chest"
     bounds = [*cuts, len(items)]
     return [slice(a, b) for a, b in itertools.pairwise(bounds) if b > a]
+
+
+def _is_asked_after(items: list[Item], colon: int) -> bool:
+    """ "…, because it is often missed: two on brown skin": what comes after the colon is what is asked for."""
+    after = {i.label for i in items[colon : sentence_end(items, colon + 1)]}
+    return "rash" in after or ("count" in after and after & {"tone", "area"} and any(i.label == "rash" for i in items[:colon]) and any(i.said in words("reason") for i in items[:colon]))
 
 
 #: What a clause that tells something begins with.
@@ -248,7 +255,7 @@ def tells(sentence: list[Item]) -> bool:
     asked = any(i.label == "request" and i.said not in ("made", "gave", "have") for i in sentence)
     if not asked and (any(i.said in words("when_before") for i in sentence) or any({"already", "have"} <= set(i.said.split()) for i in sentence) or (any(i.said in ("already", "enough", "plenty of", "covered", "sorted") for i in sentence) and not any(i.label == "count" and i.id != "noun" and i.said != "plenty of" for i in sentence) and any(i.said in ("have", "has", "had", "got", "i have", "i've", "we've", "have got", "i've got") for i in sentence))):
         return True  # "yesterday you made eight of eczema on the foot", "I have a lot of light-skin images already"
-    if not asked and any(i.said in words("holdings") and said_at(sentence, k + 1) in ("has", "have", "contains", "holds", "includes") for k, i in enumerate(sentence)):
+    if not asked and any(i.said in words("holdings") and said_at(sentence, k + 1) in ("has", "have", "contains", "holds", "includes", "leans", "favours", "favors", "skews", "consists", "is", "are") for k, i in enumerate(sentence)):
         return True  # "our dataset has 900 fair images and hardly any dark ones"
     strange = sum(i.label in _STRANGE and i.text[:1].isalpha() and len(i.text) > 1 for i in sentence)
     asks = any(i.label == "request" and not _of_somebody(sentence, k) for k, i in enumerate(sentence))

@@ -60,7 +60,8 @@ def clauses(items: list[Item]) -> list[Clause]:
         elif slot == "each" and item.id == "each":
             current.each = not _is_sum(current, items, k)
         elif slot == "darker":
-            current.darker += int(item.id)
+            if not (item.said.startswith("too ") and any(i.label == "darker" and i.id == item.id for i in items[k + 1 :])):
+                current.darker += int(item.id)  # "too dark, go lighter" is one step
         elif slot == "worse":
             current.worse += int(item.id)
         elif slot == "times":
@@ -260,7 +261,8 @@ def _said_of_both(parts: list[Clause], items: list[Item]) -> None:
 def _said_last(parts: list[Clause], items: list[Item]) -> None:
     """ "one on fair and one on black skin, severe": after a comma at the end, it is said of all images of one condition."""
     last = parts[-1]
-    if len(parts) < 2 or last.copied or sum("rash" in c.slots for c in parts) > 1:
+    of_all = any(i.said in ("all", "both", "everything") and label_at(items, k + 1) in ("adverb", "tone", "severity", "size") for k, i in enumerate(items))
+    if len(parts) < 2 or last.copied or (not of_all and sum("rash" in c.slots for c in parts) > 1):
         return
     k = len(items)
     while (k := prev_index(items, k, ("social", "idiom", "adverb", "slot_noun", "conj"))) is not None and items[k].label in _ADJECTIVAL and items[k - 1].text in (",", "-", "–"):

@@ -60,6 +60,11 @@ def classify(items: list[Item]) -> None:
     for k, item in enumerate(items):
         if item.label == "image":
             _image_noun(items, k)
+    for k, item in enumerate(items):
+        again = item.label == "number" and item.number is None and label_at(items, k + 1) == "rash" and any(i.label == "rash" and i.id == items[k + 1].id for i in items[:k])
+        if again and label_at(items, k + 2) == "each" and label_at(items, k + 3) in ("image", "count"):
+            for said in items[k + 1 : k + 4]:
+                said.drop()  # "moles on the upper arm, multiple moles in each picture"
     if any(i.label == "number_of_lesions" for i in items):
         for item in items:
             if item.label == "worse" and item.said.startswith(("fewer", "less")) and item.said.split()[-1] in words("of_lesions"):
@@ -177,6 +182,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         items[at].become("lesion", "many")
         return "number_of_lesions", "single" if items[k].number == 1 else "multiple"
     if noun == "rash" and items[at].said in _ONE_OR_MORE and label_at(items, at + 1) == "each" and label_at(items, at + 2) == "image":
+        if any(i.label == "rash" and i.id == items[at].id for i in items[:k]):
+            items[at].drop()  # "warts on the fingers, four warts in each picture"
         items[at + 1].drop()
         items[at + 2].drop()
         return "number_of_lesions", "single" if items[k].number == 1 else "multiple"  # "only one wart per picture"
