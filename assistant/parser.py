@@ -166,7 +166,7 @@ class Parser:
             steps=modes.steps(items) if intent == "undo" else 1,
             returns=request and any((i.label == "modify" and i.said.endswith("back to")) or i.said in ("return to", "revert to") for i in items),
             edits=request and modes.edits(sentence),
-            keeps=request and (sentence.has("add", "also") or modes.beside(sentence)),
+            keeps=request and ((sentence.has("add", "also") and (any(i.label == "rash" for i in items) or not any(i.label == "count" and i.id != "noun" for i in items))) or modes.beside(sentence)),
             selects=request and modes.selects(sentence),
             definite=any(i.label == "rash" and said_at(items, k - 1).split()[-1:] == ["the"] for k, i in enumerate(items)),
             repaired=(*(slip for slip in slips if self.vocabulary.read("rash", slip[1])), *repaired, *((i.text, i.id) for i in items if i.is_value and not (i.negated or i.implied) and (i.said in self.vocabulary.loose or (i.label == "severity" and i.said in words("stage"))))),
