@@ -109,7 +109,7 @@ def set_background_aside(items: list[Item]) -> None:
             _drop_tone_told_elsewhere(items, k, _end(items, k))  # "I've only ever seen it on white people"
         elif item.said == "but" and k and any(i.said.split()[-1] in ("said", "wrote", "typed") for i in items[:k]) and any(i.said in ("said", "meant", "mean", "want", "should", "wanted") for i in items[k:]):
             _drop_what_is_said_anew(items[:k], items[k:])  # "I said olive but I should have said brown"
-        elif item.said == "but" and k > 3 and any(i.said == "going" and said_at(items, n - 1) in ("was", "were") for n, i in enumerate(items[:k])):
+        elif item.said.split()[0] == "but" and k > 3 and _was_meant_before(items[:k]):
             _drop_what_is_said_anew(items[:k], items[k:])  # "I was going to ask for the elbow but make it the knee"
         elif (item.said in words("reason") and k and (item.said != "seeing" or said_at(items, k + 1) in ("that", "as", "how"))) or item.said in words("mix_up"):
             _drop_if_told_elsewhere(items, k, _end(items, k))
@@ -138,6 +138,13 @@ def _heads_conditions(items: list[Item], k: int) -> bool:
     while j < len(items) and (items[j].label == "area" or items[j].said in ("and", "or", ",", "/")):
         j += 1
     return j < len(items) and items[j].label in ("slot_noun", "generic_rash") and _place_comes(items, j + 1)
+
+
+def _was_meant_before(told: list[Item]) -> bool:
+    """ "I was going to ask for the elbow", "I first thought of showing the back": what was meant at first."""
+    going = any(i.said == "going" and said_at(told, n - 1) in ("was", "were") for n, i in enumerate(told))
+    at_first = any(i.said in ("first", "initially", "originally") for i in told[:4])
+    return going or (at_first and any(i.said in ("thought", "wanted", "planned", "considered", "meant", "intended") for i in told[:5]))
 
 
 def _heads_a_list(items: list[Item], k: int) -> bool:

@@ -39,9 +39,9 @@ def negate(items: list[Item]) -> None:
             _replaced(items, k)
     _elsewhere_instead(items)
     rashes = [i for i in items if i.label == "rash"]
-    if len(rashes) == 1 and rashes[0].negated and any(i.label == "area" and i.negated for i in items):
+    if len(rashes) == 1 and rashes[0].negated and (any(i.label == "area" and i.negated for i in items) or any(i.said in ("never", "never found", "never seen", "hardly", "rarely") or (i.label == "negate" and i.said.startswith("never")) for i in items[: items.index(rashes[0])])):
         end = sentence_end(items, items.index(rashes[0]))
-        if any(i.label == "request" for i in items[end:]) and any(i.said in ("it", "that", "one", "this") for i in items[end:]) and any(i.label == "area" and not i.negated for i in items[end:]):
+        if any(i.label in ("request", "count") for i in items[end:]) and any(i.said in ("it", "that", "one", "this") for i in items[end:]) and any(i.label == "area" and not i.negated for i in items[end:]):
             rashes[0].negated = False  # "I do not want eczema in the elbow crease. I want it on the eyelid"
     for k, item in enumerate(items):  # "we got nothing for dark skin in our app. eczema, dark skin"
         if item.negated and any(i.label == item.label and i.id == item.id and not i.negated for i in items[sentence_end(items, k) :]):

@@ -57,8 +57,7 @@ def measured_tone(angle: float | None, tone: str, drawn_again: int = 0, stops: f
     """Colour of the skin in a picture, whose ITA is ``angle`` degrees, beside ``tone``; None where too little skin shows.
 
     ``ita`` in degrees and its colour class, never a Fitzpatrick type; ``asked``, the band of the tone that was asked for; how
-    many times it was ``drawn_again`` for its sake, and by how many ``stops`` its exposure was set. Lesions are not masked out, since nobody knows where a generated picture
-    has them; the trimming in `ita` leaves out most.
+    many times it was ``drawn_again`` for its sake, and by how many ``stops`` its exposure was set.
     """
     if angle is None:
         return None

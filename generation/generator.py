@@ -254,14 +254,18 @@ class _Picture(NamedTuple):
 
     @classmethod
     def of(cls, decoded: Any, tone: str, again: int, chosen: Sampling) -> _Picture:
-        from generation import checks, ita, sampling
+        from generation import checks, ita, lesions, sampling
 
         if error := checks.failure(decoded):
             return cls(None, error, None, float("inf"), again, 0.0)
         rgb, stops = sampling.to_rgb(decoded), 0.0
-        if chosen.exposure and (stops := ita.stops_into_band(rgb, tone, chosen.exposure)):
-            rgb = ita.expose(rgb, stops)
-        angle = ita.measure(rgb)
+        small, chance = lesions.find(rgb)
+        lesion = lesions.near(chance)
+        if ita.measure(small, lesion) is None:
+            lesion = None  # next to nothing but lesion: better measured with it than not at all
+        if chosen.exposure and (stops := ita.stops_into_band(small, tone, chosen.exposure, lesion=lesion)):
+            rgb, small = ita.expose(rgb, stops), ita.expose(small, stops)
+        angle = ita.measure(small, lesion)
         return cls(rgb, None, angle, 0.0 if angle is None else ita.beyond(angle, tone), again, stops)
 
 

@@ -104,23 +104,22 @@ def beyond(angle: float, tone: str) -> float:
     return max(0.0, low - angle, angle - high)
 
 
-def stops_into_band(rgb: np.ndarray, tone: str, most: float, margin: float = 1.0) -> float:
-    """By how many stops to set the exposure of ``rgb`` [H, W, 3] (8-bit sRGB) so that its skin comes to lie ``margin`` degrees
-    inside the band of ``tone``; 0 where it lies inside already, where too little skin shows, and where more than ``most``
-    stops, either way, would be needed: then it is no matter of exposure.
+def stops_into_band(rgb: np.ndarray, tone: str, most: float, margin: float = 1.0, lesion: np.ndarray | None = None) -> float:
+    """By how many stops to set the exposure of ``rgb`` [H, W, 3] (8-bit sRGB) so that its skin, away from ``lesion`` [H, W] (bool),
+    comes to lie ``margin`` degrees inside the band of ``tone``; 0 where it lies inside already, where too little skin shows, and
+    where more than ``most`` stops, either way, would be needed: then it is no matter of exposure.
     """
-    small = rgb[::2, ::2]
-    angle = measure(small)
+    angle = measure(rgb, lesion)
     low, high = band(tone)
     if angle is None or most <= 0 or low <= angle <= high:
         return 0.0
     wanted = low + margin if angle < low else high - margin
     near, far = 0.0, most if angle < low else -most
-    if (at_most := measure(expose(small, far))) is None or (at_most < wanted) == (angle < low):
+    if (at_most := measure(expose(rgb, far), lesion)) is None or (at_most < wanted) == (angle < low):
         return 0.0
     for _ in range(7):  # to a hundredth of ``most``
         middle = (near + far) / 2
-        reached = measure(expose(small, middle))
+        reached = measure(expose(rgb, middle), lesion)
         if reached is None:
             return 0.0
         near, far = (middle, far) if (reached < wanted) == (angle < low) else (near, middle)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from generation import offline
+from generation import offline, packing
 from generation.errors import CheckpointError
 from generation.layout import Layout, Part, header
 
@@ -104,6 +104,7 @@ def load_pipeline(layout: Layout, device: str, dtype: torch.dtype) -> StableDiff
     vae.to(dtype=dtype)
     if device == "cpu":  # convolutions are faster with the channels last in memory
         unet.to(memory_format=torch.channels_last)
+        packing.pack(unet)
         vae.to(memory_format=torch.channels_last)
     return pipeline
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from generation.errors import SamplingError
 
@@ -90,11 +91,10 @@ def draw_batch(
     """
     import torch
 
-    prompts: dict[str, Any] = {"prompt": [caption] * len(seeds)}
-    then: torch.Tensor | None = None
+    told = _encoded(pipeline, caption, len(seeds), sampling.guidance_scale)
+    then: tuple[torch.Tensor, torch.Tensor | None] | None = None
     if sampling.shared_steps and opening not in (None, caption):
-        first, then = (_encoded(pipeline, text, len(seeds), sampling.guidance_scale) for text in (opening, caption))
-        prompts = {"prompt_embeds": first[0], "negative_prompt_embeds": first[1]}
+        told, then = _encoded(pipeline, opening, len(seeds), sampling.guidance_scale), told
 
     def after_step(pipe: Any, step: int, _timestep: Any, tensors: dict) -> dict:
         on_step(step + 1, pipe.num_timesteps)
@@ -107,19 +107,20 @@ def draw_batch(
     filler = next(seed for seed in seeds if seed is not None)
     generators = [torch.Generator("cpu").manual_seed(filler if seed is None else seed) for seed in seeds]
     try:
-        latents = pipeline(
-            **prompts,
-            generator=generators,
-            num_inference_steps=sampling.steps,
-            guidance_scale=max(1.0, sampling.guidance_scale),  # below 1 there is none either; a told U-Net starts at 1
-            guidance_rescale=sampling.guidance_rescale,
-            height=sampling.resolution,
-            width=sampling.resolution,
-            callback_on_step_end=after_step,
-            callback_on_step_end_tensor_inputs=["latents"] if then is None else ["latents", "prompt_embeds"],
-            output_type="latent",
-        ).images
         with torch.inference_mode():
+            latents = pipeline(
+                prompt_embeds=told[0],
+                negative_prompt_embeds=told[1],
+                generator=generators,
+                num_inference_steps=sampling.steps,
+                guidance_scale=max(1.0, sampling.guidance_scale),  # below 1 there is none either; a told U-Net starts at 1
+                guidance_rescale=sampling.guidance_rescale,
+                height=sampling.resolution,
+                width=sampling.resolution,
+                callback_on_step_end=after_step,
+                callback_on_step_end_tensor_inputs=["latents"] if then is None else ["latents", "prompt_embeds"],
+                output_type="latent",
+            ).images
             scaled = (latents / pipeline.vae.config.scaling_factor).to(pipeline.vae.dtype)
             decoded = pipeline.vae.decode(scaled, return_dict=False)[0].float().cpu()
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -129,10 +130,20 @@ def draw_batch(
     return [None if seed is None else picture for seed, picture in zip(seeds, decoded, strict=True)]
 
 
+#: Of every pipeline, what its text encoder said of the captions asked for last: the images of a request have one, and its opening.
+_SAID: WeakKeyDictionary[Any, dict[tuple[str, bool], tuple[Any, Any]]] = WeakKeyDictionary()
+_MOST_SAID = 64
+
+
 def _encoded(pipeline: StableDiffusionPipeline, text: str, count: int, guidance_scale: float) -> tuple[Any, Any]:
     """What the U-Net sees of ``text`` and of nothing, as often as there are places; the latter None where it is not needed."""
     both = pipeline.unet.config.time_cond_proj_dim is None and guidance_scale > 1  # as the pipeline decides it
-    return pipeline.encode_prompt([text] * count, pipeline.device, 1, both)
+    said = _SAID.setdefault(pipeline, {})
+    if (text, both) not in said:
+        while len(said) >= _MOST_SAID:
+            del said[next(iter(said))]
+        said[text, both] = pipeline.encode_prompt([text], pipeline.device, 1, both)
+    return tuple(None if part is None else part.expand(count, -1, -1) for part in said[text, both])
 
 
 def to_rgb(decoded: torch.Tensor) -> Any:

@@ -130,6 +130,14 @@ def judge(recipe: Recipe = RECIPES / "judge.yaml", minutes: Minutes = None, devi
 
 
 @app.command()
+def lesions(recipe: Recipe = RECIPES / "lesions.yaml", minutes: Minutes = None, device: Device = None) -> None:
+    """The finder of lesions with which drawing tells skin from lesion, so that the skin's tone is measured on skin alone."""
+    from training.lesions import LesionsRecipe, train
+
+    train(read_recipe(recipe, LesionsRecipe, minutes, device))
+
+
+@app.command()
 def assemble(recipe: Recipe = RECIPES / "assemble.yaml") -> None:
     """One folder in diffusers' layout out of the three runs' newest checkpoints."""
     from training.assemble import AssembleRecipe

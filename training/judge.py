@@ -86,6 +86,7 @@ def train(recipe: JudgeRecipe) -> Run:
     def loss(step: int, random: StepRandom) -> dict[str, torch.Tensor]:
         rows = random.numpy.choice(len(records), recipe.schedule.batch, p=chances)
         pixels, lesion = altered(*stacked(images, rows), random)
+        lesion = F.avg_pool2d(lesion, 4)[:, 0]
         with mixed(device):
             _, logits, seen = model(pixels.to(device, memory_format=torch.channels_last))
         losses = {
@@ -120,7 +121,7 @@ def stacked(images: Images, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tenso
 
 
 def altered(pixels: torch.Tensor, lesion: torch.Tensor, random: StepRandom) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mirrored, shifted, scaled, turned a little, relit and blurred, each picture in its own way; lesions at a quarter of the side."""
+    """Mirrored, shifted, scaled, turned a little, relit and blurred, each picture in its own way."""
     n = len(pixels)
 
     def between(low: float, high: float) -> torch.Tensor:
@@ -142,7 +143,7 @@ def altered(pixels: torch.Tensor, lesion: torch.Tensor, random: StepRandom) -> t
         pixels = F.conv2d(F.conv2d(padded, kernel, groups=3), kernel.transpose(2, 3), groups=3)
     contrast, light = between(0.85, 1.15).view(-1, 1, 1, 1), between(-0.12, 0.12).view(-1, 1, 1, 1)
     noise = 0.02 * torch.randn(pixels.shape, generator=random.torch)
-    return pixels * contrast + light + noise, F.avg_pool2d(lesion, 4)[:, 0]
+    return pixels * contrast + light + noise, lesion
 
 
 class Opinion:

@@ -77,12 +77,16 @@ def test_only_the_caption_reaches_the_text_encoder(generator: Generator) -> None
     seen = []
     encoder, tokenizer = generator._pipeline.text_encoder, generator._pipeline.tokenizer
     hook = encoder.register_forward_pre_hook(lambda _module, args, kwargs: seen.append((*args, *kwargs.values())[0]), with_kwargs=True)
+    request = REQUEST.model_copy(update={"area": "knee"})  # no other test asks for it
     try:
-        next(generator.draw(REQUEST, steps=1))
+        next(generator.draw(request, steps=1))
+        times = len(seen)
+        next(generator.draw(request, steps=1, indices=[1]))
     finally:
         hook.remove()
     texts = {tokenizer.decode(ids[0], skip_special_tokens=True).replace(" ", "") for ids in seen}
-    assert texts == {REQUEST.caption.replace(" ", ""), ""}
+    assert texts == {request.caption.replace(" ", ""), ""}
+    assert len(seen) == times, "the second image has the same caption: it is not encoded again"
 
 
 def test_words_outside_the_vocabulary_are_not_drawn(generator: Generator) -> None:

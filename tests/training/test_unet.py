@@ -17,6 +17,7 @@ from training.cli import RECIPES, CardRecipe, app, read_recipe
 from training.dataset import read_folder
 from training.guidance import GuidanceRecipe
 from training.judge import JudgeRecipe
+from training.lesions import LesionsRecipe
 from training.run import StepRandom, load_averaged
 from training.widen import WidenRecipe
 
@@ -223,6 +224,7 @@ def test_a_wrong_key_in_a_recipe_is_named(tmp_path):
         ("unet", unet.UNetRecipe),
         ("guidance", GuidanceRecipe),
         ("judge", JudgeRecipe),
+        ("lesions", LesionsRecipe),
         ("gpu/guidance", GuidanceRecipe),
         ("continue_guidance", GuidanceRecipe),
         ("assemble", AssembleRecipe),

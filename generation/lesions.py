@@ -1,0 +1,67 @@
+"""Where the lesion is in a picture: a small U-Net of its own, learnt from phantoms (`training.lesions`).
+
+Skin is measured away from it: on vitiligo, melasma or a scaly plaque the colour of "skin" would otherwise be that of the lesion.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+    from diffusers import UNet2DModel
+
+FOLDER = Path(__file__).parent / "lesions"
+#: From this chance of lesion on, a pixel is not measured as skin.
+LEAST = 0.3
+
+
+def logits(model: UNet2DModel, pixels: torch.Tensor) -> torch.Tensor:
+    """Lesion logits (N, 1, S, S) of pictures (N, 3, S, S) in [-1, 1]."""
+    import torch
+    from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+
+    blocks = pixel_unshuffle(pixels, 2).contiguous(memory_format=torch.channels_last)
+    return pixel_shuffle(model(blocks, 0, return_dict=False)[0], 2)
+
+
+def find(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the lesion is in a picture [H, W, 3] (8-bit sRGB).
+
+    Returns:
+        The picture at the finder's own size, uint8 [S, S, 3], and the chance of lesion in each pixel, float32 [S, S] in 0–1.
+    """
+    import torch
+    from PIL import Image
+
+    model = _finder()
+    side = 2 * model.config.sample_size
+    small = np.asarray(Image.fromarray(rgb).resize((side, side), Image.Resampling.BOX))
+    with torch.inference_mode():
+        pixels = torch.from_numpy(small.copy()).permute(2, 0, 1)[None] / 127.5 - 1
+        chance = logits(model, pixels.to(model.dtype)).float().sigmoid()
+    return small, chance[0, 0].numpy()
+
+
+def near(chance: np.ndarray) -> np.ndarray:
+    """Pixels [S, S] (bool) on a lesion or within a sixty-fourth of the picture from one, where its redness still shows."""
+    from PIL import Image, ImageFilter
+
+    reach = max(1, chance.shape[0] // 64)
+    return np.asarray(Image.fromarray(chance > LEAST).convert("L").filter(ImageFilter.MaxFilter(2 * reach + 1))) > 0
+
+
+@lru_cache(maxsize=1)
+def _finder() -> UNet2DModel:
+    import torch
+    from diffusers import UNet2DModel
+
+    from generation import loading, packing
+
+    model = UNet2DModel.from_pretrained(FOLDER, local_files_only=True, use_safetensors=True, torch_dtype=loading.pick_dtype("cpu"))
+    packing.pack(model.eval().requires_grad_(False).to(memory_format=torch.channels_last))
+    return model
