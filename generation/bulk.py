@@ -59,8 +59,8 @@ def draw_into(
     Raises:
         GenerationError: of `Generator.draw`, and `SaveError`; files already written stay.
     """
-    sampling = generator.sampling(steps, guidance_scale, batch_size)
     for number, request in enumerate(requests):
+        sampling = generator.sampling(steps, guidance_scale, batch_size, rash=request.rash)
         missing = []
         for index in range(request.count):
             record = generator.record(request, index, sampling)

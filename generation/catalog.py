@@ -19,6 +19,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -55,6 +56,8 @@ class Card(BaseModel):
     #: Default sampling; ``guidance_scale`` 1 means no guidance.
     steps: int = Field(default=25, ge=1, le=1000)
     guidance_scale: float = Field(default=7.5, ge=0, le=30)
+    #: For conditions that come out better with another scale than most.
+    guidance_by_rash: dict[str, Annotated[float, Field(ge=0, le=30)]] = Field(default_factory=dict)
     #: The largest scale that may be asked for: a U-Net that is told the scale knows those that it learnt.
     guidance_most: float = Field(default=30.0, ge=1, le=30)
     #: φ of Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed", section 3.4; 0 is off.

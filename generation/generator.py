@@ -115,13 +115,16 @@ class Generator:
         batch_size: int | None = None,
         tone_tries: int | None = None,
         exposure: float | None = None,
+        rash: str | None = None,
     ) -> Sampling:
-        """Settings as given, else as the checkpoint's card says. Raises `SamplingError` when out of range."""
+        """Settings as given, else as the checkpoint's card says (for ``rash``). Raises `SamplingError` when out of range."""
         from generation import sampling
 
+        if guidance_scale is None:
+            guidance_scale = self.card.guidance_by_rash.get(rash, self.card.guidance_scale)
         chosen = Sampling(
             steps=self.card.steps if steps is None else steps,
-            guidance_scale=float(self.card.guidance_scale if guidance_scale is None else guidance_scale),
+            guidance_scale=float(guidance_scale),
             guidance_rescale=self.card.guidance_rescale,
             batch_size=1 if batch_size is None else batch_size,
             resolution=self.resolution,
@@ -179,7 +182,7 @@ class Generator:
         """
         from generation import checks, sampling
 
-        chosen = self.sampling(steps, guidance_scale, batch_size, tone_tries, exposure)
+        chosen = self.sampling(steps, guidance_scale, batch_size, tone_tries, exposure, request.rash)
         caption = checks.check_caption(request, self._pipeline.tokenizer)
         stop = _asker(cancelled)
         done = 0

@@ -34,6 +34,7 @@ class AssembleRecipe(Strict):
     without: frozenset[str] = frozenset()
     steps: int = Field(default=20, ge=1)
     guidance_scale: float = 3.0
+    guidance_by_rash: dict[str, float] = Field(default_factory=dict)
     guidance_rescale: float = 0.0
     #: The largest scale that the U-Net learnt, where it is told one; None: as large as anyone likes.
     guidance_most: float | None = None
@@ -63,6 +64,7 @@ def assemble(recipe: AssembleRecipe) -> Path:
         name=recipe.name,
         steps=recipe.steps,
         guidance_scale=recipe.guidance_scale,
+        guidance_by_rash=recipe.guidance_by_rash,
         guidance_rescale=recipe.guidance_rescale,
         guidance_most=recipe.guidance_most or Card().guidance_most,
         tone_tries=recipe.tone_tries,

@@ -132,7 +132,7 @@ synthetic phantoms of skin conditions at 256×256. **Its images are not for diag
 - area: {", ".join(sorted(trained.area))}
 - tone: {", ".join(sorted(trained.tone, key=_tone_order))}
 
-Default: {card.steps} steps, guidance {card.guidance_scale}.
+Default: {card.steps} steps, guidance {card.guidance_scale:g}{"".join(f", {rash} {scale:g}" for rash, scale in card.guidance_by_rash.items())}.
 
 ## Training
 Data, made by:

@@ -196,12 +196,16 @@ def test_tones_share_their_first_steps(tmp_path, guidance_scale) -> None:
 
 def test_defaults_come_from_the_card(tiny_model: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_model, tmp_path / "carded"))
-    card = {"name": "my model", "steps": 3, "guidance_scale": 1.0, "resolution": 48}
+    card = {"name": "my model", "steps": 3, "guidance_scale": 1.0, "guidance_by_rash": {"warts": 2.0}, "resolution": 48}
     (folder / "script2skin.json").write_text(json.dumps(card))
-    image = next(Generator.load(folder, "cpu").draw(REQUEST))
+    generator = Generator.load(folder, "cpu")
+    image = next(generator.draw(REQUEST))
     assert image.image.size == (48, 48)
     assert image.sidecar["model"]["name"] == "my model"
     assert (image.sidecar["sampling"]["steps"], image.sidecar["sampling"]["guidance_scale"]) == (3, 1.0)
+    warts = REQUEST.model_copy(update={"rash": "warts"})
+    assert next(generator.draw(warts)).sidecar["sampling"]["guidance_scale"] == 2.0
+    assert next(generator.draw(warts, guidance_scale=1.5)).sidecar["sampling"]["guidance_scale"] == 1.5
 
 
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"steps": 1001}, {"guidance_scale": -1}, {"guidance_scale": 31}, {"batch_size": 0}, {"guidance_scale": float("nan")}])
