@@ -257,6 +257,8 @@ _TELLERS = ("my", "our", "we", "i", "i'd", "we'd", "i'm", "im", "it's", "we're",
 
 def tells(sentence: list[Item]) -> bool:
     """Whether a sentence only tells: it has two strange words at least, and no word that asks for an image or changes one."""
+    if any(i.said in ("current", "existing", "present", "old") and said_at(sentence, k + 1) in ("one", "ones", "images", "photos", "pictures", "version", "leaflet", "book", "slides") and any(v.said in ("has", "have", "shows", "show", "is", "are", "only") for v in sentence[k + 2 : k + 4]) for k, i in enumerate(sentence)):
+        return True  # "the current one has just a single photo, of a fair-skinned baby"
     if any(i.label == "each" and i.id == "unsay" for i in sentence):
         return False  # "leave out the medium one because we have lots of those already"
     asked = any(i.label == "request" and i.said not in ("made", "gave", "have") for i in sentence)

@@ -195,6 +195,8 @@ def _role(items: list[Item], k: int) -> tuple[str, str]:
         return "number_of_lesions", "multiple"
     if items[k].said == "some" and not noun and label_at(items, k + 1) == "word" and not any(i.label in ("rash", "image") for i in items[k:]):
         return "adverb", ""  # "add a ruler and some hair"
+    if items[k].said == "some" and noun == "rash" and any(i.label == "number" and i.number is not None and label_at(items, n + 1) == "image" for n, i in enumerate(items[k + 1 :], k + 1)):
+        return "adverb", ""  # "some zits on the nose, two shots"
     after = items[sentence_end(items, k) :] if items[k].said == "some" else []
     if any(i.label == "number" and i.number is not None for i in after) and not any(i.label in ("rash", "outside_rash", "area", "tone") for i in after):
         return "adverb", ""  # "put some mild eczema on a dark forearm; one picture is plenty"

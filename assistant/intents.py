@@ -45,6 +45,7 @@ _HOW_TO_USE = (
     (re.compile(r"\bwhat (?:do|have) you (?:have|got|offer)\W*$"), "vocabulary"),
     (re.compile(r"^why (?:is|are|was) (?:that|this|it)(?: so)?\W*$"), "cause"),
     (re.compile(r"^what ?(?:'s|has|have|does) .*\bto do with\b"), "cause"),
+    (re.compile(r"^(?:so |and )?(?:can|could|may) (?:i|we) (?:just |also )?(?:put|use|include|show|insert|place) (?:these|those|them|this|it) (?:in|into|on|for|to|with) (?:my|our|a|the|some) (?:\w+ )?(?:slides?|lectures?|presentations?|papers?|books?|leaflets?|posters?|website|thesis|handouts?|course|teaching|talk|article|app|students?|class)\b"), "use"),
     (re.compile(r"^(?:are|is|am|can) (?:these|those|they|this|it|i|we)\b.*\b(?:to|for) (?:print|publish|share|copy|post|hand out|reuse|distribute)\b"), "use"),
     (re.compile(r"^(?:who is|who 's|who's) (?:the |this |that )?(?:\w+ )?(?:boy|girl|man|woman|patient|person|child|model|guy|lady)\b"), "model"),
     (re.compile(r"^what (?:are|is|were) (?:the|my|your|our) (?:choices|options|possibilities|choice)\W*$"), "vocabulary"),

@@ -9,7 +9,8 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 #: Longest text that is read; the rest is cut with the problem "too_long". A long spoken request has 400 characters.
 MAX_CHARS = 2000
@@ -84,6 +85,9 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"\b(data ?sets?|database|collection|archive|library|atlas|textbooks?|books?|slides|deck|folder|we|i) (already )?(?:has|have|had|contains?) (?:plenty of|lots of|a lot of|loads of|tons of|many) ", re.I), r"\1 \2have enough ", ("plenty", "lot", "loads", "tons", "many")),
     (re.compile(r",? (?:and |but )?what (?:we|i) (?:really |still |actually )?(?:lack|need|want|miss|'m missing|'re missing|am missing|are missing|don't have|do not have)(?: now)? (?:is|are) ", re.I), ". I want ", ("what we", "what i")),
     (re.compile(r"\bbut (\w+(?: \w+)?) is (?:what|the one) (?:i|we)(?:'m|'re| am| are| want| wanted| need| meant| mean)\b[^.;?]*", re.I), r"but I meant \1", ("is what", "is the one")),
+    (re.compile(r"\b(\d+|one|two|three|four|five|six|seven|eight|nine|ten|a couple of|a few) shots?\b(?! of (?:vaccine|botox|steroid|insulin))", re.I), r"\1 images", (" shot",)),
+    (re.compile(r"^(\W*(?:\w+ )?)((?:\w+ ){0,2}\w+) ?(?:->|-->|→|=>) ?(?=\w)", re.I), r"\1change \2 to ", ("->", "→", "=>")),
+    (re.compile(r"\bwhat (do|have) you (have|got|offer|draw|know) (?:then|instead|anyway)\b", re.I), r"what \1 you \2", ("what ",)),
     (re.compile(r"(?<!the )(?<!on )(?<!his )(?<!her )\bthumb ?nails\b(?! of\b)", re.I), "pictures", ("thumb",)),
     (re.compile(r"\b(one|a|1|each) thumb ?nail (?=(?:per|for each|each)\b)", re.I), r"\1 picture ", ("thumb",)),
     (re.compile(r"\blip[ -]?read(?:s|ing|ers?)?\b", re.I), "read", ("lip",)),
@@ -196,8 +200,47 @@ def _needs_digit(pattern: str) -> bool:
     return "\\d" in pattern and not any(word in pattern for word in ("|one|", "first|", "(?:one|"))
 
 
-_ALL_SUBS = tuple((pattern, put, needs[0] if needs else ()) for pattern, put, *needs in _SUBS)
-_PLAIN_SUBS = tuple(sub for sub in _ALL_SUBS if not (_needs_digit(sub[0].pattern) or sub[2] is _DIGITS))
+def _trie(words: Iterable[str]) -> str:
+    """A pattern for the longest of ``words`` at a place, in one pass however many there are."""
+    root: dict = {}
+    for word in words:
+        node = root
+        for letter in word:
+            node = node.setdefault(letter, {})
+        node[""] = {}
+
+    def pattern(node: dict) -> str:
+        ways = [re.escape(letter) + pattern(after) for letter, after in node.items() if letter]
+        if not ways:
+            return ""
+        either = ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})"
+        return f"(?:{either})?" if "" in node else either
+
+    return pattern(root)
+
+
+class _Index:
+    """Which of the patterns can match at all: those without needs, and those that find one of theirs."""
+
+    def __init__(self, chosen: Iterable[int]) -> None:
+        self.chosen, self.always, self.of = frozenset(chosen), set(), {}
+        for number in self.chosen:
+            needs = _SUBS[number][2] if len(_SUBS[number]) > 2 else ()
+            if not needs:
+                self.always.add(number)
+            for need in needs:
+                self.of.setdefault(need, []).append(number)
+        for need, numbers in self.of.items():  # where "any one" stands, "any" does too, and the trie finds only the longer
+            numbers += [n for shorter, others in self.of.items() if shorter != need and need.startswith(shorter) for n in others]
+        self.find = re.compile(f"(?=({_trie(self.of)}))").findall
+
+    def patterns(self, low: str) -> Iterator[tuple[re.Pattern[str], Any]]:
+        wanted = self.always.union(*(self.of[need] for need in {*self.find(low)}))
+        return (_SUBS[number][:2] for number in sorted(wanted))
+
+
+_ALL = _Index(range(len(_SUBS)))
+_PLAIN = _Index(n for n, sub in enumerate(_SUBS) if not (_needs_digit(sub[0].pattern) or _DIGITS in sub[2:]))
 
 
 class Clean(NamedTuple):
@@ -232,13 +275,6 @@ def normalise(text: str) -> Clean:
     text = _NAME.sub("they ", text)
     text = _GLUED.sub(r"\1 ", text)
     text = _RANGE.sub(r"\1 - \2", text)
-    low = text.lower()
-    for pattern, put, needs in _ALL_SUBS if _DIGIT.search(text) else _PLAIN_SUBS:
-        if needs:
-            for part in needs:  # no generator: it would take as long as most patterns do
-                if part in low:
-                    break
-            else:
-                continue
+    for pattern, put in (_ALL if _DIGIT.search(text) else _PLAIN).patterns(text.lower()):
         text = pattern.sub(put, text)
     return Clean(" ".join(text.split()), problems)

@@ -134,8 +134,21 @@ def test_normalised_text_is_one_bounded_line(text):
 ), max_size=9).map(" ".join))
 def test_patterns_that_need_a_digit_do_nothing_without_one(text):
     text = "".join(c for c in text if not c.isdigit())
-    for pattern, *_ in set(normalise_module._ALL_SUBS) - set(normalise_module._PLAIN_SUBS):
+    for number in normalise_module._ALL.chosen - normalise_module._PLAIN.chosen:
+        pattern = normalise_module._SUBS[number][0]
         assert not pattern.search(text), pattern.pattern
+
+
+def test_a_pattern_is_tried_where_what_it_needs_stands():
+    """The index finds every need, also one that another one begins with."""
+    for index in (normalise_module._ALL, normalise_module._PLAIN):
+        for need, numbers in index.of.items():
+            tried = [pattern for pattern, _ in index.patterns(f"x {need} x")]
+            assert all(normalise_module._SUBS[n][0] in tried for n in numbers)
+        needs = {number: normalise_module._SUBS[number][2] for number in index.chosen - index.always}
+        for text in ("the one", "too many of those as it gets", "what we lack is one of each"):
+            tried = {pattern for pattern, _ in index.patterns(text)}
+            assert all((normalise_module._SUBS[n][0] in tried) == any(need in text for need in some) for n, some in needs.items())
 
 
 @pytest.mark.parametrize("text", ["a" * 100_000, "eczema " * 15_000, "<b>" * 33_000, "[](" * 33_000, "1,000 " * 20_000, "\x00\xff" * 50_000])
