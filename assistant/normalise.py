@@ -39,7 +39,7 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"(?:\A|\n|: )\W*(?:(?:rash|rashes|condition|diagnosis|disease|site|area|place|location|body part|tone|skin|skin tone|skin type|type|count|number|n|images?|pictures?|how many|qty|quantity|severity)\s*[|,;\t/]\s*){2,}[a-z ]{1,20}\r?\n+", re.I), "\n", ("\n",)),  # the head of a table
     (re.compile(r"[ ,(]*\b(?:(?:sorry|excuse|forgive|pardon)(?: me)?,? ?)?(?:for )?(?:the |my |in )?(?:british|american|us|uk|english|australian) (?:spelling|english)s?\b\)?", re.I), "", ("spelling", "english")),
     (re.compile(r"\b(i'?m|i am|we'?re|we are|i was|always been|am|being|they'?re|they are|students are|i've been) (?:\w+ )?bad (?=(?:at|with)\b)", re.I), r"\1 unsure ", ("bad at", "bad with")),
-    (re.compile(r"(?<![\w,])(?:u+h+m*|u+m+|erm+|uhm+),? ", re.I), "", ("uh", "um", "erm")),
+    (re.compile(r"(?<![\w,])(?:u+h+m*|u+m+|erm+|uhm+),? ", re.I), "", (" uh", " um", " erm")),
     (re.compile(r"\b(just|only) the one\b(?! (?:on|in|at|with|of|that|you|we|from|image|picture|to)\b)", re.I), r"\1 one image", ("the one",)),
     (re.compile(r"^(\W*(?:(?:hmm+|ok|okay|no|actually|well|oh|nah|sorry|that|this)\W+)*)(?:very )?\w+ (?:is|looks|seems) (?:a bit |a little |far |much |way |rather )?too (?:mild|gentle|severe|weak|strong|light|dark|harsh|subtle|much|little|faint|pale|bad|big|small|large)\b[,;. -]+(?=(?:please |so |could you |can you )*(?:make|go|show|give|use|try|draw|i'?d|put|change|set)\b)", re.I), r"\1", (" too ",)),
     (re.compile(r"\bmore (light|dark)\b(?= (?:the )?(?:skin|colou?r|tone)|\W*$)", re.I), r"\1er", ("more light", "more dark")),
@@ -52,7 +52,7 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"\bi'?(?:ll| will) (?:take|have) (?=(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|a few|several|another)\b)", re.I), "give me ", ("ll take", "ll have")),
     (re.compile(r"^(\W*)(?:these|those|they|that|this|it) (?:are|is|'s|'re) (?:a bit |a little |rather |far |way |just )?too many(?: for me| for us| images| pictures)?[,;. -]+", re.I), r"\1", ("too many",)),
     (re.compile(r"\b(what|which) (?:usually|typically|commonly|normally|generally|mostly|mainly|often) (?=(?:causes?|triggers?|makes?|brings?)\b)", re.I), r"\1 ", ("cause", "trigger", "make", "bring")),
-    (re.compile(r"(?<![\w-])(?<!type )(?<!types )(?<!fst )(?<!fitzpatrick )(?<!phototypes )(?<!phototype )(?<!level )(?<!levels )\b(I{1,3}|IV|V) ?(?:-|–|to) ?(II|III|IV|VI?)\b(?![\w-])"), r"types \1 - \2"),
+    (re.compile(r"(?<![\w-])(?<!type )(?<!types )(?<!fst )(?<!fitzpatrick )(?<!phototypes )(?<!phototype )(?<!level )(?<!levels )\b(I{1,3}|IV|V) ?(?:-|–|to) ?(II|III|IV|VI?)\b(?![\w-])"), r"types \1 - \2", ("ii", "iv", "vi", "i-v", "i - v", "i to v")),
     (re.compile(r"\b((?:skin )?tone (?:up |down |back )?to) (?=(?:I{1,3}|IV|VI?)\b)"), r"\1 type ", ("tone ",)),
     (re.compile(r"\b(?:so that |such that |with |and |so )?each of the (?:six |6 |five |5 )?(?:fitzpatrick |skin )?(?:types|tones|colou?rs) (?:is |being |appears |comes |are )?(?:there |shown |represented |included |covered |in )?(?:exactly |just |only )?once\b", re.I), "one of each skin tone", (" once",)),
     (re.compile(r"^(\W*(?:(?:so|and|hi|hello)\W+)?)i(?:'m| am| was| keep| often)? wonder(?:ing|ed)? (?=why\b)", re.I), r"\1", ("wonder",)),
@@ -129,8 +129,8 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"(?<=\d),(?=\d{3}\b)"), ""),  # 1,000
     (re.compile(r"\bas many(?: (?:images|pictures|photos|pics))?(?: as (?:you can|possible|you like))(?: (?:make|draw|show|give me|generate))?(?: of)?\b", re.I), "20 images of", ("as many",)),
     (re.compile(r"\bhow many(?: images| pictures| photos)?\W{1,3}(\d+|one|two|three|four|five|six|seven|eight|nine|ten)\b", re.I), r"\1 images", ("how many",)),  # How many: 3
-    (re.compile(r"(?<=[ ,])twice(?=$|[ ,.;!]*$|, )", re.I), "2 times"),
-    (re.compile(r"\bonce (?=(?:on|in|at|over|behind|under)\b)", re.I), "one "),
+    (re.compile(r"(?<=[ ,])twice(?=$|[ ,.;!]*$|, )", re.I), "2 times", ("twice",)),
+    (re.compile(r"\bonce (?=(?:on|in|at|over|behind|under)\b)", re.I), "one ", ("once ",)),
     (re.compile(rf"\b(seborrh(?:o?e)ic|atopic|contact|irritant|allergic)( (?:vs\.?|versus|and|or|&|/|from|with|to) )(?={_KINDS} dermatitis\b)", re.I), r"\1 dermatitis\2", ("dermatitis",)),
     (re.compile(r"(?:^|(?<=[:;.,] )|(?<=\s))(?:1\. (?=[a-z])(?=.*\b2\. [a-z])|[2-9]\. (?=[a-z])(?=.*\b[3-9]\. [a-z]))|(?<=[;,.] )[2-9]\. (?=[a-z])"), " , ", _DIGITS),  # 1. mild psoriasis; 2. severe psoriasis
     (re.compile(r"\b\d{2,4} *x *\d{2,4}\b(?! images?\b)(?! ?[cm]m\b)(?: ?p(?:x|ixels?)\b)?"), " "),  # 512x512
@@ -139,9 +139,9 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"(?:^|(?<=[\s,;:.]))\d{1,2}\)(?=\s)"), " , "),  # 1) tinea, 2) psoriasis
     (re.compile(r"(?<!\w)'([^']{2,120})'(?!\w)"), r' "\1" ', ("'",)),
     (re.compile(r"\bseed ?(?:[:=#]|number|no\.?|nr\.?|of|is|to)? ?(?=\d)", re.I), "seed ", ("seed",)),
-    (re.compile(r"\bbehind of\b", re.I), "behind"),
+    (re.compile(r"\bbehind of\b", re.I), "behind", ("behind of",)),
     (re.compile(r"\b(?:kind |best |warm )(?:regards|wishes)\b[\w ,.]{1,40}$", re.I), " ", ("regards", "wishes")),
-    (re.compile(r"\bfare(?=[ -](?:skin|complexion|tone))", re.I), "fair"),
+    (re.compile(r"\bfare(?=[ -](?:skin|complexion|tone))", re.I), "fair", ("fare",)),
     (re.compile(r"\b(\d+)[eE](\d{1,2})\b"), lambda m: m[1] + "0" * int(m[2])),  # 1e9
     (re.compile(r"(?:^|(?<=\s))--(?:ar|v|s|q|c|iw|niji|stylize|chaos|quality|aspect) \d+(?:[:.]\d+)?"), " "),  # --ar 16:9
     (re.compile(r"(?:^|(?<=\s))--(?=seed \d)"), " "),
@@ -151,8 +151,8 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(rf"\b(?:(?:{_DAY},? )?(?:on|by|before|until|till|since|(?:for|from)(?= (?:the )?[123]\d)) (?:{_DAY},? )?)(?:the )?(?:[12]?\d|3[01])(?:st|nd|rd|th)\b(?! (?:one|image|pic|picture|photo)s?\b)(?: (?:of )?{_MONTH})?", re.I), " ", _DIGITS),  # on the 21st
     (re.compile(rf"\b(?:the )?(?:[12]?\d|3[01])(?:st|nd|rd|th)? (?:of )?{_MONTH}\b|\b{_MONTH} (?:[12]?\d|3[01])(?:st|nd|rd|th)?\b", re.I), " "),  # 3rd of May, March 15
     (re.compile(rf"\b(?:half|quarter|five|ten|twenty|twenty-five) (?:past|to) (?:{_HOUR}|\d{{1,2}})\b", re.I), " ", (" past ", " to ")),  # half past nine
-    (re.compile(r"\bH\. ?zoster\b", re.I), "herpes zoster"),
-    (re.compile(r"\bT\. ?(?=(?:pedis|capitis|corporis|cruris|unguium|faciei|manuum|barbae)\b)", re.I), "tinea "),
+    (re.compile(r"\bH\. ?zoster\b", re.I), "herpes zoster", ("zoster",)),
+    (re.compile(r"\bT\. ?(?=(?:pedis|capitis|corporis|cruris|unguium|faciei|manuum|barbae)\b)", re.I), "tinea ", ("pedis", "capitis", "corporis", "cruris", "unguium", "faciei", "manuum", "barbae")),
     (re.compile(r"\b([01]?\d|2[0-3]):[0-5]\d\b(?:\s*[ap]\.?m\b\.?)?", re.I), " "),  # 8:30
     (re.compile(r"\b(\d{1,2}) ?- ?ish\b|\b(\d{1,2})ish\b", re.I), lambda m: f"{m[1] or m[2]} yo "),  # a 40ish guy
     (re.compile(r"\b([1-9]0)(?: ?- ?something|s)\b", re.I), r"\1 yo ", _DIGITS),  # 30-something, her 50s
@@ -162,7 +162,7 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"\b(?:\d{2,3}\s?/\s?\d{2,3}|\d{1,2}/\d{1,2}/\d{2,4})\b"), " "),  # 120/80, 3/12/2024
     (re.compile(r"(?<![\w.,])-(?=\d)"), " minus "),  # -3
     (re.compile(r"(?<=[^\W\d_])-(?=\w)|(?<=\w)-(?=[^\W\d_])"), " ", ("-",)),  # 35-year-old
-    (re.compile(r"\bn/t\b"), "n't"),
+    (re.compile(r"\bn/t\b"), "n't", ("n/t",)),
     (re.compile(r"\b(do|does|did|ca|wo|could|would|should|is|are|was|were|has|have)nt\b", re.I), r"\1n't", ("nt",)),
     (re.compile(r"^(\W*)(is|are|was|were)n't (?=that|this|it|they|these|those|the)", re.I), r"\1\2 ", ("n't", "nt")),  # "isn't that the same as ringworm?"
     (re.compile(r"(?<=[a-z] )(is|are|was|were)n'?t\b", re.I), r"\1 not", ("nt", "n't")),  # not "isn't it contagious?"
@@ -180,8 +180,8 @@ _SUBS: tuple[tuple, ...] = (
     (re.compile(r"(?<![^\W_])(\d+)(?=[^\W\d_])(?!(?:st|nd|rd|th)\b)"), r"\1 "),  # 9am, 3x; not fitzpatrick17k
     (re.compile(r"\b(x|X)(?=\d)"), "x "),
     (re.compile(r"\b(what|how|who|where|when|that)s\b", re.I), r"\1's", ("whats", "hows", "whos", "wheres", "whens", "thats")),
-    (re.compile(r"(?<=\w)'s\b", re.I), " 's"),
-    (re.compile(r"(?<=s)'(?=\s)"), " '"),
+    (re.compile(r"(?<=\w)'s\b", re.I), " 's", ("'s", "whats", "hows", "whos", "wheres", "whens", "thats")),
+    (re.compile(r"(?<=s)'(?=\s)"), " '", ("s'",)),
     (re.compile(r"\.{2,}|…"), " , ", ("..", "…")),
     (re.compile(r"(?<!\d)\.(?!\w)|\.(?=\s|$)|(?<=[a-z]{2})\.(?=[A-Z])"), " . "),
     (re.compile(r"[\r\n]+"), " . "),
@@ -275,6 +275,6 @@ def normalise(text: str) -> Clean:
     text = _NAME.sub("they ", text)
     text = _GLUED.sub(r"\1 ", text)
     text = _RANGE.sub(r"\1 - \2", text)
-    for pattern, put in (_ALL if _DIGIT.search(text) else _PLAIN).patterns(text.lower()):
+    for pattern, put in (_ALL if _DIGIT.search(text) else _PLAIN).patterns(f" {text.lower()}"):
         text = pattern.sub(put, text)
     return Clean(" ".join(text.split()), problems)
