@@ -263,7 +263,7 @@ class _Picture(NamedTuple):
             return cls(None, error, None, float("inf"), again, 0.0)
         rgb, stops = sampling.to_rgb(decoded), 0.0
         small, chance = lesions.find(rgb)
-        lesion = lesions.near(chance)
+        lesion = lesions.not_skin(small, chance)
         if ita.measure(small, lesion) is None:
             lesion = None  # next to nothing but lesion: better measured with it than not at all
         if chosen.exposure and (stops := ita.stops_into_band(small, tone, chosen.exposure, lesion=lesion)):

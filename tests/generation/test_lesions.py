@@ -37,6 +37,16 @@ def test_skin_is_measured_away_from_white_patches():
     assert ita.tone_of(ita.measure(small)) != "brown"
 
 
+def test_hair_beside_a_rash_is_not_taken_for_skin():
+    picture, _ = pictured("fair", radius=60)
+    chance = np.zeros((128, 128), np.float32)
+    chance[40:112, 8:120] = 1  # what is left of the skin lies below the rash, and there is more hair above it
+    picture[:72] = (70, 48, 36)
+    small = picture[::2, ::2]
+    assert ita.tone_of(ita.measure(small, lesions.near(chance))) != "very fair"
+    assert ita.tone_of(ita.measure(small, lesions.not_skin(small, chance))) == "very fair"
+
+
 def test_near_is_the_lesion_and_a_little_more():
     chance = np.zeros((128, 128), np.float32)
     chance[60:64, 60:64] = 0.9
