@@ -79,6 +79,10 @@ class Job:
     def stopping(self) -> bool:
         return self._stop is not None
 
+    def ended(self) -> bool:
+        """Whether nothing is drawn any more; how it went may still be being written down."""
+        return self.progress.stage == "ended"
+
     def run(self) -> None:
         """Draw to the end. Called by the worker; nothing is raised, the outcome says what went wrong."""
         outcome: Outcome = "failed"
@@ -135,6 +139,8 @@ class Studio:
     def draw(self, chat: Chat, saved: SavedTurn, settings: dict[str, Any] | None = None) -> None:
         """Draw what is missing of a turn, see :meth:`Chat.begin`; a turn that is being drawn is left alone."""
         with self._wake:
+            # a turn says that it has ended a moment before its job is gone: who asks for the rest meanwhile gets it
+            self._wake.wait_for(lambda: saved.id not in self._jobs or not self._jobs[saved.id].ended(), timeout=10)
             if saved.id in self._jobs:
                 return
             parts = chat.begin(saved, settings)
@@ -150,7 +156,7 @@ class Studio:
                 self._thread.start()
                 atexit.register(self.shutdown)
             self._waiting.append(job)
-            self._wake.notify()
+            self._wake.notify_all()
 
     def job(self, saved: SavedTurn) -> Job | None:
         """The job that draws or will draw a turn, if it is of this process."""
@@ -168,7 +174,9 @@ class Studio:
         try:
             chat.finish(saved, outcome, problem)
         finally:
-            del self._jobs[saved.id]
+            with self._wake:
+                del self._jobs[saved.id]
+                self._wake.notify_all()
 
     def _work(self) -> None:
         while True:

@@ -93,6 +93,25 @@ def test_finished_images_stay_after_a_stop(studio, chat, tiny_model):
     assert all(chat.png(image) for image in saved.images)
 
 
+def test_the_rest_can_be_asked_for_while_the_end_is_written_down(studio, chat, tiny_model, monkeypatch):
+    saved = ask(chat, tiny_model, steps=5)
+    finish = chat.finish
+
+    def slowly(*told):
+        finish(*told)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(chat, "finish", slowly)
+    studio.draw(chat, saved)
+    wait(lambda: saved.images)
+    studio.job(saved).stop()
+    wait(lambda: saved.status == "stopped")
+    assert studio.job(saved) is not None, "it is being written down"
+    studio.draw(chat, saved)
+    assert ended(studio, saved) == ("done", "")
+    assert len(saved.images) == 3
+
+
 def test_two_chats_take_turns_and_a_waiting_one_can_be_stopped(studio, tmp_path, tiny_model):
     chats = Chats(tmp_path)
     one, two, three = chats.new(), chats.new(), chats.new()
