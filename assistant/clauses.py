@@ -376,10 +376,14 @@ def _share_count(parts: list[Clause]) -> None:
         clause.each = each
 
 
+def _says_respectively(items: list[Item]) -> bool:
+    return any(i.label == "each" and i.id == "respectively" for i in items)
+
+
 def _one_for_each(parts: list[Clause], items: list[Item]) -> None:
     """ "acne on the chin and psoriasis on the elbow, fair and brown respectively": the last values are one for each clause."""
     last = parts[-1]
-    if len(parts) < 2 or not any(i.label == "each" and i.id == "respectively" for i in items):
+    if len(parts) < 2 or not _says_respectively(items):
         return
     for slot in ("tone", "severity", "size"):
         said = last.slots.get(slot, [])
@@ -390,7 +394,7 @@ def _one_for_each(parts: list[Clause], items: list[Item]) -> None:
 
 def _respectively(parts: list[Clause], items: list[Item]) -> list[Clause]:
     """"eczema and acne on the hand and face respectively": zip the lists instead of crossing them."""
-    if not any(i.label == "each" and i.id == "respectively" for i in items) or len(parts) != 1:
+    if not _says_respectively(items) or len(parts) != 1:
         return parts
     lists = {s: v for s, v in parts[0].slots.items() if s != "count"}
     n = max((len(v) for v in lists.values()), default=1)

@@ -24,6 +24,11 @@ def repeated(items: list[Item]) -> None:
         if said_at(items, k - 1) in ("aka", "a k a", "also known as", "i.e.", "ie", "i.e", "that is", "or rather", "also called") and any(i.label == "rash" and i.id == item.id for i in items[: k - 1]):
             item.drop()  # "ringworm of the groin aka jock itch"
             continue
+        ends = k + 1 + (label_at(items, k + 1) == "area" and bool(items[k + 1].implied))
+        if said_at(items, k - 1) == "(" and said_at(items, ends) == ")" and any(i.label == "rash" and i.id == item.id for i in items[:k]) and any(i.label == "area" and not i.implied for i in items[:k]):
+            for bracketed in items[k:ends]:
+                bracketed.drop()  # "tinea in the beard area (barber's itch)"
+            continue
         if any(i.said in words("lectures") for i in items[max(0, k - 5) : k]) and any(i.said in ("about", "on", "of") for i in items[max(0, k - 3) : k]) and any(i.label == "rash" and i.id == item.id for i in items[: max(0, k - 4)]):
             item.drop()  # "a melanoma on the sole, for a talk about acral melanoma"
             continue

@@ -81,6 +81,12 @@ def first(items: list[Item]) -> str | None:
     return next((i.label for i in items if i.label in ("reset", "undo") and "mind" not in i.said), None)
 
 
+def adds(s: Sentence) -> bool:
+    """ "add black", "add two of psoriasis": what was drawn stays; "add two on black skin" are those two."""
+    counted = any(i.id != "noun" for i in s.of("count"))
+    return s.has("add", "also") and ("rash" in s.labels or not counted)
+
+
 def beside(s: Sentence) -> bool:
     """ "compare with psoriasis", "next to tinea": what was drawn stays; "now compare on the elbow" moves the comparison."""
     joins = ("next to", "beside", "alongside", "versus", "vs")

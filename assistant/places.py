@@ -8,12 +8,6 @@ from assistant.vocabulary import Vocabulary, words
 
 def implied_places(items: list[Item], v: Vocabulary) -> None:
     """Settle the place that a word like "athlete's foot" implies with a place said besides; the one that loses goes."""
-    for k, item in enumerate(items):
-        if item.label == "rash" and said_at(items, k - 1) == "(" and any(i.label == "rash" and i.id == item.id for i in items[:k]) and any(i.label == "area" and not i.implied for i in items[:k]):
-            ends = k + 1 + (label_at(items, k + 1) == "area" and bool(items[k + 1].implied))
-            if said_at(items, ends) == ")":
-                for bracketed in items[k:ends]:
-                    bracketed.drop()  # "tinea in the beard area (barber's itch)"
     for item in [i for i in items if i.implied]:
         word = v.compound(item.implied)
         said = [i for i in items if i.label == "area" and not i.implied]

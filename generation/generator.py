@@ -264,11 +264,11 @@ class _Picture(NamedTuple):
         rgb, stops = sampling.to_rgb(decoded), 0.0
         small, chance = lesions.find(rgb)
         lesion = lesions.not_skin(small, chance)
-        if ita.measure(small, lesion) is None:
-            lesion = None  # next to nothing but lesion: better measured with it than not at all
+        if (angle := ita.measure(small, lesion)) is None:
+            lesion, angle = None, ita.measure(small)  # next to nothing but lesion: better measured with it than not at all
         if chosen.exposure and (stops := ita.stops_into_band(small, tone, chosen.exposure, lesion=lesion)):
             rgb, small = ita.expose(rgb, stops), ita.expose(small, stops)
-        angle = ita.measure(small, lesion)
+            angle = ita.measure(small, lesion)
         return cls(rgb, None, angle, 0.0 if angle is None else ita.beyond(angle, tone), again, stops)
 
 

@@ -84,6 +84,6 @@ def _finder() -> UNet2DModel:
 
     from generation import loading, packing
 
-    model = UNet2DModel.from_pretrained(FOLDER, local_files_only=True, use_safetensors=True, torch_dtype=loading.pick_dtype("cpu"))
-    packing.pack(model.eval().requires_grad_(False).to(memory_format=torch.channels_last))
+    model = UNet2DModel.from_pretrained(FOLDER, local_files_only=True, use_safetensors=True).eval().requires_grad_(False)
+    packing.pack(model.to(loading.pick_dtype("cpu"), memory_format=torch.channels_last))
     return model

@@ -7,6 +7,7 @@ drawn and not at how sharp it is: generated pictures are softer than phantoms.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +21,7 @@ from torch import nn
 from transformers import ResNetBackbone, ResNetConfig
 
 from training.autoencoder import Source, gather
-from training.dataset import Images, fingerprint
+from training.dataset import Images, Record, fingerprint
 from training.precision import mixed
 from training.run import Run, Schedule, StepRandom, Strict, load_averaged, pick_device
 
@@ -68,24 +69,37 @@ class JudgeRecipe(Strict):
     widths: tuple[int, ...] = (32, 64, 128, 256)
 
 
+class Examples:
+    """The pictures of ``data`` whose records ``fit``: those to learn from, in random batches, and those ``held_out``."""
+
+    def __init__(self, data: tuple[Source, ...], size: int, fit: Callable[[Record], bool]) -> None:
+        records, weights = gather(data)
+        fitting = [i for i, record in enumerate(records) if fit(record)]
+        self.records, weights = [records[i] for i in fitting], weights[fitting]
+        self.images = Images(self.records, size)
+        learn = np.array([record.split == "train" for record in self.records], bool)
+        self.held_out = np.flatnonzero(~learn)
+        self._chances = np.where(learn, weights, 0) / weights[learn].sum()
+
+    def batch(self, random: StepRandom, count: int) -> tuple[np.ndarray, torch.Tensor, torch.Tensor]:
+        """Numbers (count,) of pictures drawn by weight; the pictures and their lesions, altered."""
+        rows = random.numpy.choice(len(self.records), count, p=self._chances)
+        return rows, *altered(*stacked(self.images, rows), random)
+
+
 def train(recipe: JudgeRecipe) -> Run:
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.schedule.seed)
-    records, weights = gather(recipe.data)
-    labelled = [i for i, record in enumerate(records) if {*SLOTS} <= record.values.keys()]
-    records, weights = [records[i] for i in labelled], weights[labelled]
-    learn = np.array([record.split == "train" for record in records])
+    examples = Examples(recipe.data, recipe.image_size, lambda record: {*SLOTS} <= record.values.keys())
+    records, images = examples.records, examples.images
     names = {slot: sorted({record.values[slot] for record in records}) for slot in SLOTS}
     labels = {slot: np.array([names[slot].index(record.values[slot]) for record in records]) for slot in SLOTS}
-    images = Images(records, recipe.image_size)
     model = Judge(**names, image_size=recipe.image_size, widths=recipe.widths).to(device, memory_format=torch.channels_last)
     model.save_config(recipe.run / "model")
     run = Run(recipe.run, recipe, recipe.schedule, model, fingerprint(records))
-    chances = np.where(learn, weights, 0) / weights[learn].sum()
 
     def loss(step: int, random: StepRandom) -> dict[str, torch.Tensor]:
-        rows = random.numpy.choice(len(records), recipe.schedule.batch, p=chances)
-        pixels, lesion = altered(*stacked(images, rows), random)
+        rows, pixels, lesion = examples.batch(random, recipe.schedule.batch)
         lesion = F.avg_pool2d(lesion, 4)[:, 0]
         with mixed(device):
             _, logits, seen = model(pixels.to(device, memory_format=torch.channels_last))
@@ -98,7 +112,7 @@ def train(recipe: JudgeRecipe) -> Run:
 
     @torch.no_grad()
     def validate(picture: Path) -> dict[str, float]:
-        rows = np.flatnonzero(~learn)
+        rows = examples.held_out
         figures: dict[str, float] = {}
         if len(rows):
             opinion = Opinion(model, [images.image(i) for i in rows], device)

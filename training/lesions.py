@@ -18,9 +18,9 @@ from PIL import Image
 from pydantic import Field
 
 from generation.lesions import logits
-from training.autoencoder import Source, gather
-from training.dataset import Images, fingerprint
-from training.judge import altered, stacked
+from training.autoencoder import Source
+from training.dataset import fingerprint
+from training.judge import Examples, stacked
 from training.precision import mixed
 from training.run import Run, Schedule, StepRandom, Strict, load_averaged, pick_device
 
@@ -50,21 +50,16 @@ def build(widths: tuple[int, ...], image_size: int) -> UNet2DModel:
 def train(recipe: LesionsRecipe) -> Run:
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.schedule.seed)
-    records, weights = gather(recipe.data)
-    marked = [i for i, record in enumerate(records) if record.mask is not None]
-    if not marked:
+    examples = Examples(recipe.data, recipe.image_size, lambda record: record.mask is not None)
+    records, images = examples.records, examples.images
+    if not records:
         raise FileNotFoundError("None of the data has masks of lesions; phantoms have: script2skin data phantoms.")
-    records, weights = [records[i] for i in marked], weights[marked]
-    learn = np.array([record.split == "train" for record in records])
-    images = Images(records, recipe.image_size)
     model = build(recipe.widths, recipe.image_size).to(device, memory_format=torch.channels_last)
     model.save_config(recipe.run / "model")
     run = Run(recipe.run, recipe, recipe.schedule, model, fingerprint(records))
-    chances = np.where(learn, weights, 0) / weights[learn].sum()
 
     def loss(step: int, random: StepRandom) -> dict[str, torch.Tensor]:
-        rows = random.numpy.choice(len(records), recipe.schedule.batch, p=chances)
-        pixels, lesion = altered(*stacked(images, rows), random)
+        _, pixels, lesion = examples.batch(random, recipe.schedule.batch)
         with mixed(device):
             seen = logits(model, pixels.to(device))
         seen, lesion = seen.float(), lesion.to(device)
@@ -76,7 +71,7 @@ def train(recipe: LesionsRecipe) -> Run:
 
     @torch.no_grad()
     def validate(picture: Path) -> dict[str, float]:
-        rows = np.flatnonzero(~learn)
+        rows = examples.held_out
         if not len(rows):
             return {}
         both: dict[str, list[float]] = {}
