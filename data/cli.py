@@ -12,60 +12,72 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from data.importing import Source
+    from data.manifest import Row
+
+#: Named here for the help alone; `data.sources.forms` has them with what they read.
+FORMS = "dermnet, isic2016, isic2017, isic2018, isic2019, isic2020, fitzpatrick17k, scin, pad-ufes-20, folder, imagefolder"
 MISSING = "{} is missing: data work needs the training extra. Install it with `make dev`."
 
 app = typer.Typer(no_args_is_help=True, help="Bring pictures into one labelled set that `datasets` reads.")
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the set. Pictures already in it are left as they are.")]
-Side = Annotated[int, typer.Option(min=64, help="Scale larger pictures down to this many pixels on their shorter side.")]
 
 
-@app.command()
-def isic2017(
-    folder: Annotated[Path, typer.Argument(help="Folder with ISIC-2017_Training_Data/ and its tables, or with images/ and labels.csv.")],
+@app.command("import")
+def import_(
+    path: Annotated[Path, typer.Argument(help="Folder of an unpacked download, of your own pictures, or a .jsonl file of captions.")],
     out: Out,
-    side: Side = 512,
-) -> None:
-    """ISIC 2017: melanoma, mole and seborrheic keratosis under a dermatoscope (CC0).
-
-    Keeps the official split. Skin tone is measured on each picture and marked as estimated.
-    """
-    from data.importing import Source
-    from data.sources import isic2017 as source
-
-    _import(lambda: source.items(folder), Source(source.NAME, source.LICENSE), out, side)
-
-
-@app.command()
-def folder(
-    path: Annotated[Path, typer.Argument(help='Folder of pictures, or a .jsonl file with {"image": …, "caption": …} a line.')],
-    out: Out,
-    license: Annotated[str, typer.Option(help="What you may do with these pictures, e.g. CC-BY-NC-4.0. It goes into every row.")],
-    name: Annotated[str | None, typer.Option(help="Name of the source in the set; the folder's own name unless given.")] = None,
-    side: Side = 512,
-    group: Annotated[str | None, typer.Option(help=r"Regular expression that finds the patient in a file's path, e.g. '(P\d+)_'.")] = None,
-    shares: Annotated[tuple[float, float, float], typer.Option(help="Shares of train, validation and test.")] = (0.8, 0.1, 0.1),
+    source: Annotated[str, typer.Option(help="Form of the download: auto (it is recognised), or one of " + FORMS + ".")] = "auto",
+    license: Annotated[str | None, typer.Option(help="What you may do with these pictures, e.g. CC-BY-4.0; needed where the form does not say it.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the source in the set; the form's or the folder's own name unless given.")] = None,
+    side: Annotated[int, typer.Option(min=64, help="Scale larger pictures down to this many pixels on their shorter side.")] = 512,
+    group: Annotated[str | None, typer.Option(help=r"Own folders: regular expression that finds the patient in a file's path, e.g. '(P\d+)_'.")] = None,
+    shares: Annotated[tuple[float, float, float], typer.Option(help="Shares of train, validation and test, where there is no official split.")] = (0.8, 0.1, 0.1),
     seed: Annotated[int, typer.Option(help="Another seed gives another split.")] = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads; the set does not depend on it.")] = None,
 ) -> None:
-    """Your own pictures: in a folder for each class, with a .txt caption beside each, or listed in a .jsonl file.
+    """Bring pictures in: Dermnet, ISIC 2016 to 2020, Fitzpatrick17k, SCIN, PAD-UFES-20, class folders, captions, image folders.
 
-    A group (patient, or pictures that look the same) never crosses a split. Files left out are listed in skipped.jsonl.
+    Official splits are kept. A group (patient, lesion, case, and whatever looks alike) never crosses a split. Every file
+    is counted: what is left out is listed with its reason in skipped.jsonl. A tone that nobody stated is measured on the
+    skin and marked as estimated. An import that was stopped goes on with the same command.
     """
-    from data.importing import Source
-    from data.sources import folder as source
+    from data.sources import Skipped, SourceError
 
     pattern = _pattern(group)
-    own = name or (path.resolve().stem if path.suffix else path.resolve().name)
-    slug = re.sub(r"[^a-z0-9]+", "-", own.lower()).strip("-") or "pictures"
     try:
-        _import(lambda: source.items(path, pattern), Source(slug, license, shares, seed), out, side)
-    except ValueError as error:
+        from data.importing import Source
+        from data.sources import forms
+        from data.splits import split_of
+
+        split_of("", shares)
+        form = forms.detect(path) if source == "auto" else source
+        if pattern and form != "folder":
+            _fail(f"--group is for your own folders; {form} states its groups itself.")
+        found = list(forms.items(form, path, **({"group": pattern} if pattern else {})))
+        allowed = license or _license(form, path)
+        typer.echo(f"Reading {path} as {form}" + (f", licence {allowed}" if allowed else ""))
+        if not any(not isinstance(each, Skipped) for each in found):
+            _fail(f"{path}: none of {len(found)} files can be used, for instance {found[0].path}: {found[0].reason}.")
+    except (SourceError, ValueError) as error:
         _fail(str(error))
+    except ImportError as error:
+        _fail(MISSING.format(error.name))
+    except OSError as error:
+        _fail(f"{error.strerror or error}: {error.filename or path}")
+    own = name or (form if form in forms.PUBLIC else path.resolve().stem if path.is_file() else path.resolve().name)
+    slug = re.sub(r"[^a-z0-9]+", "-", own.lower()).strip("-") or "pictures"
+    _import(found, Source(slug, allowed or "", shares, seed), out, side, workers)
 
 
 @app.command()
-def describe(out: Annotated[Path, typer.Argument(help="Folder of a set.")]) -> None:
-    """Count a set by source, split, rash and tone."""
+def describe(
+    out: Annotated[Path, typer.Argument(help="Folder of a set.")],
+    sheet: Annotated[Path | None, typer.Option(help="Also write a contact sheet to look at, .jpg or .png: some pictures of every rash.")] = None,
+    each: Annotated[int, typer.Option(min=1, help="Pictures of a rash on the sheet.")] = 6,
+) -> None:
+    """Count a set by source, split, rash and tone; what its imports left out and why; how many pictures look alike."""
     from data import manifest
 
     try:
@@ -73,12 +85,21 @@ def describe(out: Annotated[Path, typer.Argument(help="Folder of a set.")]) -> N
     except manifest.ManifestError as error:
         _fail(str(error))
     if not rows:
-        _fail(f"{out} has no {manifest.FILE}. Bring pictures in with `script2skin data isic2017` or `script2skin data folder`.")
+        _fail(f"{out} has no {manifest.FILE}. Bring pictures in with `script2skin data import`.")
     typer.echo(f"{len(rows)} pictures in {len({(row.source, row.group) for row in rows})} groups")
     for column in ("source", "license", "split", "rash", "area", "tone"):
         counts = Counter(getattr(row, column) or "not known" for row in rows).most_common()
         typer.echo(f"{column}: " + ", ".join(f"{value} {count}" for value, count in counts))
     typer.echo(f"tone estimated: {sum(row.tone_estimated for row in rows)}")
+    _describe_imports(out, rows)
+    if sheet:
+        from data.sheet import sheet_of
+
+        try:
+            sheet_of(out, rows, each).save(sheet)
+        except (OSError, ValueError) as error:
+            _fail(f"{sheet}: {error}")
+        typer.echo(f"Contact sheet: {sheet}")
 
 
 @app.command()
@@ -133,20 +154,31 @@ def phantom_sheet(
         _fail(str(error).strip("'\""))
 
 
-def _import(items, source, out: Path, side: int) -> None:
-    """Import with a progress line, then say where every file went. Ends the program with one sentence on an error."""
-    from data.importing import import_source
-    from data.manifest import ManifestError
-    from data.sources import SourceError
+def _license(form: str, path: Path) -> str | None:
+    """The licence of a public download; ``None`` where each row states its own. Ends the program where nobody says it."""
+    from data.sources import forms, imagefolder
 
+    if form in forms.PUBLIC:
+        return forms.PUBLIC[form].LICENSE
+    if form == "imagefolder" and imagefolder.licensed(path):
+        return None
+    _fail(f"{path} does not say what one may do with its pictures; give --license, for instance CC-BY-NC-4.0. It goes into every row.", code=2)
+
+
+def _import(items: list, source: Source, out: Path, side: int, workers: int | None) -> None:
+    """Import with a progress line, then say where every file went. Ends the program with one sentence on an error."""
     try:
-        found = list(items())
+        from data.importing import import_source
+        from data.manifest import ManifestError
+
         with _progress() as bar:
-            task = bar.add_task("Pictures", total=len(found))
-            report = import_source(found, source, out, side, lambda done: bar.update(task, completed=done))
+            task = bar.add_task("Pictures", total=len(items))
+            report = import_source(
+                items, source, out, side, lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total), workers
+            )
     except KeyboardInterrupt:
         _fail("Stopped. The same command goes on from here.", code=130)
-    except (SourceError, ManifestError) as error:
+    except ManifestError as error:
         _fail(str(error))
     except ImportError as error:
         _fail(MISSING.format(error.name))
@@ -155,8 +187,21 @@ def _import(items, source, out: Path, side: int) -> None:
     typer.echo(f"{report.found} files found: {report.added} added, {report.present} there before, {len(report.skipped)} left out.")
     for reason, count in report.reasons():
         typer.echo(f"  {count} left out: {reason}")
+    if report.alike:
+        typer.echo(f"{report.alike} pairs look alike; each is one group.")
     if report.skipped:
-        typer.echo(f"Each of them is listed in {out / 'skipped.jsonl'}")
+        typer.echo(f"What is left out is listed in {out / 'skipped.jsonl'}")
+
+
+def _describe_imports(out: Path, rows: list[Row]) -> None:
+    from data import skipped
+
+    sizes = Counter(row.group for row in rows if ":" in row.group)
+    if sizes:
+        typer.echo(f"look alike: {sum(sizes.values())} pictures in {len(sizes)} groups of several lesions, cases or sources")
+    left_out = Counter((entry["source"], skipped.kind_of(entry["reason"])) for entry in skipped.read(out))
+    if left_out:
+        typer.echo("left out: " + ", ".join(f"{source}: {reason} {count}" for (source, reason), count in left_out.most_common()))
 
 
 def _progress() -> Progress:

@@ -4,6 +4,7 @@
       metadata.jsonl     one JSON object a line, one line an image: a :class:`Row`
       images/…           8-bit RGB, no EXIF, upright
       masks/…            optional 8-bit lesion masks (0 skin, 255 lesion), same size as their image
+      skipped.jsonl      what its imports left out, and why (:mod:`data.skipped`)
 
 ``load_dataset`` puts all rows in one split of its own ("train"); ours is the column ``split``.
 Columns ending in ``file_name`` load as pictures (``image``, ``mask``).

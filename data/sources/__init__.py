@@ -1,4 +1,8 @@
-"""Sources: each yields an :class:`Item` for a picture it can label and a :class:`Skipped` for a file it cannot."""
+"""Sources: each yields an :class:`Item` for a picture it can label and a :class:`Skipped` for a file or table row it cannot.
+
+One file a form of download, each with ``NAME``, ``LICENSE``, ``recognises(path)`` and ``items(path)``; they are listed
+in :mod:`data.sources.forms`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ class Item:
     labels: Labels
     #: Name of the picture in the set, without suffix; ``None``: a hash of its bytes, so that exact copies meet.
     key: str | None = None
-    #: Patient, lesion or scene; ``None``: pictures that look the same (perceptual hash) are one group.
+    #: Patient, lesion or case; ``None``: a group of its own. Look-alikes join groups either way, see :mod:`data.groups`.
     group: str | None = None
     #: Official split of the source; ``None``: by group, see :mod:`data.splits`.
     split: Split | None = None
@@ -25,11 +29,16 @@ class Item:
     original_label: str | None = None
     #: The picture shows skin through a dermatoscope: nothing else, under a lamp of its own colour.
     dermoscopic: bool = False
+    #: What a row of a set keeps when it is imported into another: where it came from, and that its tone was measured.
+    source: str | None = None
+    license: str | None = None
+    tone_estimated: bool = False
+    ita: float | None = None
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that is not in the set, and why."""
+    """A file that is not in the set, and why. What stands before the first colon or bracket is the kind of reason."""
 
     path: Path
     reason: str

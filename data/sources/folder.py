@@ -1,9 +1,11 @@
 """Your own pictures: by class folder, with a caption beside each, or listed in a JSON-lines file.
 
-- ``photos/Eczema Photos/17.jpg``: the folder's name is the label;
+- ``photos/Eczema Photos/17.jpg``: the folder's name is the label; ``photos/test/Eczema Photos/17.jpg`` states the split too
+  (train, validation and test, as people name them);
 - ``photos/17.jpg`` with ``photos/17.txt``: the caption; it goes before the folder's name;
-- ``captions.jsonl`` with ``{"image": "17.jpg", "caption": "…"}`` a line, paths below the file's own folder. A line may
-  also state rash, area, tone, severity, size, number, group, split and mask; what it states goes before its caption.
+- ``captions.jsonl`` (or a folder with one such file) with ``{"image": "17.jpg", "caption": "…"}`` a line, paths below
+  the file's own folder. A line may also state rash, area, tone, severity, size, number, group, split and mask; what it
+  states goes before its caption.
 
 A label is read with the vocabulary. One that it does not know is kept under its own name, in small letters;
 a caption has to name one rash that it knows.
@@ -22,8 +24,13 @@ from pydantic import ValidationError
 from data.labels import label_of_class, labels_of
 from data.manifest import Labels, Split
 from data.sources import Item, Skipped, SourceError
+from data.sources.tables import UNNAMED, files_below, is_picture
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+#: Folders at the top that state the split of what is in them.
+SPLITS: dict[str, Split] = {
+    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
+    "dev": "validation", "test": "test", "testing": "test",
+}  # fmt: skip
 _STATED = tuple(Labels.model_fields)
 _LINE_KEYS = frozenset({"image", "caption", "group", "split", "mask", *_STATED})
 
@@ -35,47 +42,65 @@ def items(path: Path, group: re.Pattern[str] | None = None) -> Iterator[Item | S
     Raises :class:`SourceError` where there is nothing to read, or where a group is stated in two splits.
     """
     if path.is_dir():
-        return _tree(path, group)
+        listing = _listing(path)
+        return _listed(listing, group, rest=True) if listing else _tree(path, group)
     if path.is_file() and path.suffix.lower() in (".jsonl", ".ndjson"):
         return _listed(path, group)
     raise SourceError(f"{path} is neither a folder of pictures nor a .jsonl file of captions.")
 
 
+def _listing(folder: Path) -> Path | None:
+    """The one file of ``{"image": …}`` lines in ``folder``."""
+    found = [file for suffix in ("jsonl", "ndjson") for file in sorted(folder.glob(f"*.{suffix}"))]
+    if len(found) != 1:
+        return None
+    with found[0].open(encoding="utf-8-sig", errors="replace") as lines:
+        return found[0] if '"image"' in lines.readline() else None
+
+
 def _tree(root: Path, group: re.Pattern[str] | None) -> Iterator[Item | Skipped]:
-    files = sorted(file for file in root.rglob("*") if file.is_file())
-    if not files:
-        raise SourceError(f"{root} is empty; expected pictures in it or in folders named by their class.")
-    pictures = {file.with_suffix("") for file in files if _is_picture(file)}
+    files = files_below(root)
+    if not any(is_picture(file) for file in files):
+        raise SourceError(f"{root} {'has no picture' if files else 'is empty'}; expected pictures in it or in folders named by their class.")
+    pictures = {file.with_suffix("") for file in files if is_picture(file)}
     for file in files:
-        if _is_picture(file):
+        if is_picture(file):
             yield _from_tree(file, root, group)
         elif file.suffix.lower() != ".txt" or file.with_suffix("") not in pictures:
             yield Skipped(file, "no picture")
 
 
 def _from_tree(file: Path, root: Path, group: re.Pattern[str] | None) -> Item | Skipped:
-    beside = file.with_suffix(".txt")
+    beside, below = file.with_suffix(".txt"), file.relative_to(root)
+    split = SPLITS.get(below.parts[0].lower()) if len(below.parts) > 1 else None
     if beside.is_file():
         text = beside.read_text(encoding="utf-8", errors="replace").strip()
         labels = labels_of(text)
         if labels is None:
             return Skipped(file, f"caption names not exactly one known rash: {text[:80]!r}")
-    elif file.parent != root:
+    elif len(below.parts) > (2 if split else 1):
         text = file.parent.name
         labels = label_of_class(text)
         if labels is None:
             return Skipped(file, f"folder names no class: {text!r}")
     else:
         return Skipped(file, "no label: neither a caption beside it nor a class folder around it")
-    return Item(file, labels, group=_group(group, file.relative_to(root)), original_label=text)
+    return Item(file, labels, group=_group(group, below), split=split, original_label=text)
 
 
-def _listed(path: Path, group: re.Pattern[str] | None) -> Iterator[Item | Skipped]:
-    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+def _listed(path: Path, group: re.Pattern[str] | None, rest: bool = False) -> Iterator[Item | Skipped]:
+    """Pictures of the lines of ``path``; with ``rest`` also the pictures beside it that no line names, to be listed."""
+    try:
+        lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} cannot be read: {error}.") from None
     if not lines:
         raise SourceError(f'{path} is empty; expected {{"image": "…", "caption": "…"}} a line.')
     found = [_from_line(line, path.parent, group) for line in lines]
-    _check_splits(found, path)
+    check_splits(found, path)
+    named = {item.path.resolve() for item in found} | {item.mask.resolve() for item in found if isinstance(item, Item) and item.mask}
+    if rest:
+        found += [Skipped(file, UNNAMED) for file in files_below(path.parent) if is_picture(file) and file.resolve() not in named]
     return iter(found)
 
 
@@ -105,17 +130,14 @@ def _from_line(line: str, root: Path, group: re.Pattern[str] | None) -> Item | S
     )  # fmt: skip
 
 
-def _check_splits(found: list[Item | Skipped], path: Path) -> None:
-    first: dict[str, str | None] = {}
+def check_splits(found: list[Item | Skipped], path: Path) -> None:
+    """Raise :class:`SourceError` where ``path`` states one group of a source in two splits."""
+    first: dict[tuple[str | None, str], str | None] = {}
     for item in found:
-        if isinstance(item, Item) and item.group and first.setdefault(item.group, item.split) != item.split:
+        if isinstance(item, Item) and item.group and first.setdefault((item.source, item.group), item.split) != item.split:
             raise SourceError(f"{path} has group {item.group!r} in two splits; state one split for all its lines, or none.")
 
 
 def _group(pattern: re.Pattern[str] | None, path: Path) -> str | None:
     match = pattern.search(path.as_posix()) if pattern else None
     return next((part for part in match.groups() if part), match[0]) if match else None
-
-
-def _is_picture(file: Path) -> bool:
-    return file.suffix.lower() in SUFFIXES

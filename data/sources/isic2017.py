@@ -9,35 +9,38 @@ Two forms of it are read:
 
 Codella et al., "Skin Lesion Analysis Toward Melanoma Detection", arXiv 1710.05006. A lesion that is neither melanoma
 nor seborrheic keratosis is a benign nevus there: a mole. Body site and patient were not published: ``area`` stays
-empty, and every picture is a group of its own.
+empty, and every picture is a group of its own (with its look-alikes: the set has some lesions twice).
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 from data.manifest import Labels, Split
 from data.sources import Item, Skipped, SourceError
+from data.sources.tables import MISSING, Pictures, find, pictures_of, table
 
 NAME = "isic2017"
 LICENSE = "CC0-1.0"
 
 OFFICIAL: dict[str, Split] = {"Training": "train", "Validation": "validation", "Test_v2": "test"}
+_FLAGS = ("image_id", "melanoma", "seborrheic_keratosis")
+
+
+def recognises(folder: Path) -> bool:
+    return bool(_tables(folder)) or _is_one_table(folder / "labels.csv")
 
 
 def items(folder: Path) -> Iterator[Item | Skipped]:
     """Pictures of ``folder`` in the order of its tables. Raises :class:`SourceError` where neither form is found."""
-    if (folder / "labels.csv").is_file():
-        return _one_table(folder)
-    parts = [part for part in OFFICIAL if (folder / f"ISIC-2017_{part}_Part3_GroundTruth.csv").is_file()]
-    if not parts:
+    tables = _tables(folder)
+    if not tables and not (folder / "labels.csv").is_file():
         raise SourceError(
             f"{folder} is no ISIC 2017: expected labels.csv beside images/, or "
             "ISIC-2017_Training_Part3_GroundTruth.csv beside ISIC-2017_Training_Data/."
         )
-    return (item for part in parts for item in _official(folder, part))
+    return _official(folder, tables) if tables else _one_table(folder)
 
 
 def rash(melanoma: str, seborrheic_keratosis: str) -> str:
@@ -49,41 +52,51 @@ def rash(melanoma: str, seborrheic_keratosis: str) -> str:
     return names[flags]
 
 
+def _tables(folder: Path) -> dict[str, Path]:
+    found = {part: find(folder, f"ISIC-2017_{part}_Part3_GroundTruth.csv") for part in OFFICIAL}
+    return {part: path for part, path in found.items() if path}
+
+
+def _is_one_table(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        return {*_FLAGS, "split"} <= set(lines.readline().strip().split(","))
+
+
 def _one_table(folder: Path) -> Iterator[Item | Skipped]:
-    for row in _table(folder / "labels.csv", {"image_id", "split", "melanoma", "seborrheic_keratosis"}):
-        image = folder / "images" / f"{row['image_id']}.jpg"
+    rows = table(folder / "labels.csv", {*_FLAGS, "split"})
+    pictures = pictures_of(folder, ["images"]) if rows else Pictures(folder / "images")
+    for row in rows:
         if row["split"] in OFFICIAL.values():
-            yield _item(image, row, row["split"], mask=None)
+            yield _item(pictures, folder / "images", row, row["split"], mask=None)
         else:
-            yield Skipped(image, f"split {row['split']!r} is none of {', '.join(OFFICIAL.values())}")
+            missing = folder / "images" / f"{row['image_id']}.jpg"
+            yield Skipped(pictures.take(row["image_id"]) or missing, f"split is none of {', '.join(OFFICIAL.values())}: {row['split']!r}")
+    yield from pictures.rest()
 
 
-def _official(folder: Path, part: str) -> Iterator[Item | Skipped]:
-    columns = {"image_id", "melanoma", "seborrheic_keratosis"}
-    for row in _table(folder / f"ISIC-2017_{part}_Part3_GroundTruth.csv", columns):
-        mask = folder / f"ISIC-2017_{part}_Part1_GroundTruth" / f"{row['image_id']}_segmentation.png"
-        image = folder / f"ISIC-2017_{part}_Data" / f"{row['image_id']}.jpg"
-        yield _item(image, row, OFFICIAL[part], mask if mask.is_file() else None)
+def _official(folder: Path, tables: dict[str, Path]) -> Iterator[Item | Skipped]:
+    names = [f"ISIC-2017_{part}_Data" for part in OFFICIAL]
+    pictures = pictures_of(folder, names, leave=("_superpixels", "_segmentation"))
+    for part, path in tables.items():
+        masks = find(folder, f"ISIC-2017_{part}_Part1_GroundTruth")
+        for row in table(path, _FLAGS):
+            mask = masks / f"{row['image_id']}_segmentation.png" if masks else None
+            yield _item(pictures, path.parent / f"ISIC-2017_{part}_Data", row, OFFICIAL[part], mask if mask and mask.is_file() else None)
+    yield from pictures.rest()
 
 
-def _item(image: Path, row: dict[str, str], split: Split, mask: Path | None) -> Item | Skipped:
-    if not image.is_file():
-        return Skipped(image, "in the table, but the picture is missing")
+def _item(pictures: Pictures, folder: Path, row: dict[str, str], split: Split, mask: Path | None) -> Item | Skipped:
+    image = pictures.take(row["image_id"])
+    if image is None:
+        return Skipped(folder / f"{row['image_id']}.jpg", MISSING)
     try:
         name = rash(row["melanoma"], row["seborrheic_keratosis"])
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         return Skipped(image, f"label not readable: {error}")
     label = f"melanoma={row['melanoma']} seborrheic_keratosis={row['seborrheic_keratosis']}"
     return Item(
         image, Labels(rash=name), key=row["image_id"], group=row["image_id"], split=split, mask=mask,
         original_label=label, dermoscopic=True,
     )  # fmt: skip
-
-
-def _table(path: Path, columns: set[str]) -> Iterator[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines)
-        missing = columns - set(reader.fieldnames or ())
-        if missing:
-            raise SourceError(f"{path} lacks the column {', '.join(sorted(missing))}; it has {reader.fieldnames}.")
-        yield from reader

@@ -9,11 +9,12 @@ FAIR, BROWN = (224, 186, 160), (110, 72, 52)
 
 
 def skin(number: int = 0, colour=FAIR, side: int = 96) -> Image.Image:
-    """Skin of ``colour`` under a soft light, with a red patch whose place depends on ``number``."""
+    """Skin of ``colour`` with its own texture under a soft light, with a red patch whose place depends on ``number``."""
     rng = np.random.default_rng(number)
     y, x = np.mgrid[:side, :side] / side
     light = 1 + 0.12 * np.sin(2 * np.pi * (x * rng.uniform(0.3, 1) + y * rng.uniform(0.3, 1) + rng.random()))
-    pixels = np.array(colour) * light[..., None] + rng.normal(0, 2, (side, side, 3))
+    texture = Image.fromarray(rng.normal(0, 5, (24, 24)).astype(np.float32)).resize((side, side), Image.Resampling.BICUBIC)
+    pixels = np.array(colour) * light[..., None] + np.asarray(texture)[..., None] + rng.normal(0, 2, (side, side, 3))
     centre = rng.uniform(0.3, 0.7, 2)
     patch = (x - centre[0]) ** 2 + (y - centre[1]) ** 2 < rng.uniform(0.02, 0.05)
     pixels[patch] *= (0.85, 0.45, 0.45)

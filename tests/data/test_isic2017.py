@@ -79,12 +79,13 @@ def test_a_folder_that_is_none_of_it(tmp_path):
 
 def test_a_table_without_its_columns(tmp_path):
     table(tmp_path / "labels.csv", ("image", "label"), [])
-    with pytest.raises(SourceError, match="lacks the column image_id"):
+    with pytest.raises(SourceError, match="lacks the columns image_id, melanoma"):
         list(items(tmp_path))
 
 
 def test_an_unknown_split_is_listed(tmp_path):
     table(tmp_path / "labels.csv", ("image_id", "split", "melanoma", "seborrheic_keratosis"), [("ISIC_1", "holdout", "0", "0")])
+    save(tmp_path / "images" / "ISIC_1.jpg")
     (found,) = items(tmp_path)
     assert isinstance(found, Skipped) and "'holdout'" in found.reason
 

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from data.labels import label_of_class, labels_of
+from data.labels import _SOURCES, label_map, label_of_class, labels_of, read_maps, row_text, tone_of_type
+from data.manifest import Labels
 
 CAPTIONS = Path(__file__).parents[3] / "shared" / "data" / "script2skin_captions.jsonl"
 
@@ -61,3 +62,37 @@ def test_captions_of_the_first_study_are_labels():
     unread = sorted(text for text in captions if labels_of(text) is None)
     assert len(captions) == 83
     assert not unread
+
+
+def test_the_label_maps_of_all_sources_are_valid():
+    for source in ("isic", "pad-ufes-20", "scin", "fitzpatrick17k"):
+        assert label_map(source)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("MEL: melanoma", "MEL: melanom"), "isic: melanom is no rash of the vocabulary"),
+        (("upper extremity: arm", "upper extremity: an arm"), "isic: an arm is no area of the vocabulary"),
+        (("BCC: basal cell carcinoma", "BCC: nevus"), "isic: nevus is a rash of the vocabulary"),
+        (("BKL: benign keratosis", "MEL: benign keratosis"), "isic: MEL is in `rash` and in `own`"),
+        (("lesions:", "lesion:"), "lesion"),
+    ],
+)
+def test_a_wrong_label_map_is_said(change, said, tmp_path):
+    path = tmp_path / "labels.yaml"
+    text = _SOURCES.read_text(encoding="utf-8")
+    assert change[0] in text
+    path.write_text(text.replace(*change, 1), encoding="utf-8")
+    with pytest.raises(ValueError, match=said):
+        read_maps(path)
+
+
+@pytest.mark.parametrize(("said", "tone"), [("1", "very fair"), ("3.0", "medium"), ("FST6", "black"), ("-1", None), ("", None), ("7", None), ("NONE_SELECTED", None)])
+def test_fitzpatrick_types(said, tone):
+    assert tone_of_type(said) == tone
+
+
+def test_a_growth_under_its_own_name_is_a_lesion():
+    assert row_text(Labels(rash="basal cell carcinoma", area="nose", tone="fair")) == "basal cell carcinoma type of lesion at the nose area on a fair skin"
+    assert row_text(Labels(rash="granuloma annulare")) == "granuloma annulare type of rash"
