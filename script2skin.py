@@ -57,6 +57,7 @@ Every image is a PNG file with a JSON file beside it, and all are listed in meta
   script2skin generate "three images of acne on the chin, brown skin" --out acne --seed 7
   script2skin generate "eczema and psoriasis on the elbow, fair and brown" --count 400 --out set --seed 1
   script2skin generate "tinea on the foot" --out tinea --model runs/my-model --steps 30 --guidance 4
+  script2skin generate "acne on the chin" --out tuned --text-encoder runs/clip --lora runs/lora --lora-scale 0.8
 
 Any number of images may be asked for. With --seed, the same command draws only what is not yet in the folder.
 The folder is one that datasets.load_dataset("imagefolder") reads. Ends with 2 when the sentence leads to a question
@@ -83,12 +84,19 @@ app = typer.Typer(
 
 Model = Annotated[
     str | None,
-    typer.Option("--model", help="embedded, sd15, owner/name@commit of a hub, or a folder in diffusers' layout."),
+    typer.Option("--model", help="embedded, sd15, owner/name@commit of a hub, a training run, or a folder in diffusers' layout."),
 ]
 Steps = Annotated[int | None, typer.Option("--steps", help="Denoising steps; the model's own number unless given.")]
 Guidance = Annotated[
     float | None,
     typer.Option("--guidance", help="How closely the words are followed (guidance scale); 1 is without guidance."),
+]
+TextEncoder = Annotated[
+    str | None, typer.Option("--text-encoder", help="A fine-tuned CLIP text encoder: its training run or folder.")
+]
+Lora = Annotated[str | None, typer.Option("--lora", help="A LoRA adapter: its training run, folder or .safetensors file.")]
+LoraScale = Annotated[
+    float | None, typer.Option("--lora-scale", help="How strongly the adapter counts, above 0 and up to 2; 1 unless given.")
 ]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="The same seed draws the same images.")]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
@@ -165,11 +173,15 @@ def chat(
     steps: Steps = None,
     guidance: Guidance = None,
     seed: Seed = None,
+    text_encoder: TextEncoder = None,
+    lora: Lora = None,
+    lora_scale: LoraScale = None,
     device: Device = None,
 ) -> None:
     from assistant import Conversation
 
-    studio = None if dry_run else Studio(out, model, steps, guidance, device)
+    parts = {"text_encoder": text_encoder, "lora": lora, "lora_scale": lora_scale}
+    studio = None if dry_run else Studio(out, model, steps, guidance, device, parts=parts)
     conversation = Conversation(seed=seed, trained=None if studio is None else studio.trained())
     for text in _lines(prompt=not as_json and sys.stdin.isatty()):
         turn = conversation.say(text)
@@ -194,16 +206,16 @@ def generate(
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", help="Images at a time; more than 1 is faster on a GPU only.")
     ] = None,
-    text_encoder: Annotated[
-        Path | None, typer.Option("--text-encoder", help="Folder of a fine-tuned CLIP text encoder.")
-    ] = None,
-    lora: Annotated[Path | None, typer.Option("--lora", help="LoRA adapter, a .safetensors file.")] = None,
+    text_encoder: TextEncoder = None,
+    lora: Lora = None,
+    lora_scale: LoraScale = None,
     device: Device = None,
     as_json: AsJson = False,
 ) -> None:
     from assistant import Conversation
 
-    studio = Studio(out, model, steps, guidance, device, batch_size, text_encoder, lora)
+    parts = {"text_encoder": text_encoder, "lora": lora, "lora_scale": lora_scale}
+    studio = Studio(out, model, steps, guidance, device, batch_size, parts)
     with _sentences():
         conversation = Conversation(seed=seed, trained=studio.checkpoint().card.trained, limit=None)
     turn = conversation.say(text)
@@ -252,15 +264,14 @@ class Studio:
         guidance: float | None,
         device: str | None,
         batch_size: int | None = None,
-        text_encoder: Path | None = None,
-        lora: Path | None = None,
+        parts: dict[str, Any] | None = None,
     ):
         from assistant.settings import settings
 
         self._out = out
         self._model = model or settings().model
         self._device = device or settings().device
-        self._parts = {"text_encoder": text_encoder, "lora": lora}
+        self._parts = parts or {}
         self._how = {
             "steps": settings().steps if steps is None else steps,
             "guidance_scale": settings().guidance_scale if guidance is None else guidance,

@@ -15,7 +15,7 @@ from assistant.schema import ImageRequest
 from assistant.session import Chat, Chats, missing_parts
 from assistant.settings import settings
 from assistant.store import SavedImage, SavedTurn, StoreError
-from generation import Card, GenerationError, find, known
+from generation import Card, Checkpoint, GenerationError, find, known
 from generation.download import archive, file_name
 from generation.job import Studio
 
@@ -117,8 +117,9 @@ def go_to(conversation_id: str | None = None) -> None:
 
 
 def hear(chat: Chat, text: str) -> None:
-    card, _ = card_of(st.session_state.model)
-    saved = chat.say(text, chosen(), seed=st.session_state.seed, trained=card.trained)
+    checkpoint, _ = checkpoint_of(st.session_state.model)
+    trained = checkpoint.card.trained if checkpoint else None
+    saved = chat.say(text, chosen(), seed=st.session_state.seed, trained=trained)
     st.query_params["c"] = chat.id
     if saved.status == "drawing":
         studio().draw(chat, saved)
@@ -137,7 +138,9 @@ def sidebar(chat: Chat) -> None:
         st.button("New conversation", icon=":material/edit_square:", key="new", width="stretch", on_click=go_to)
         past_conversations(chat)
         with st.expander("How images are drawn", icon=":material/tune:"):
-            choices()
+            checkpoint = choices()
+        if checkpoint and checkpoint.base:
+            derived(checkpoint)
         st.caption(f":material/info: {DISCLAIMER}")
 
 
@@ -176,19 +179,20 @@ def delete(chat: Chat) -> None:
         go_to()
 
 
-def choices() -> None:
-    """Model, steps, guidance and seed; an empty field means the checkpoint's own value."""
+def choices() -> Checkpoint | None:
+    """Model, steps, guidance and seed; an empty field means the checkpoint's own value. Returns the model if it is at hand."""
     here = [name for name, at_hand in known().items() if at_hand]
     st.selectbox(
         "Model",
         list(dict.fromkeys([*here, st.session_state.model])),
         key="model",
         accept_new_options=True,
-        help="A name from the list, or type a folder in diffusers' layout.",
+        help="A name from the list, or type the folder of a training run or of a model in diffusers' layout.",
     )
-    card, problem = card_of(st.session_state.model)
+    checkpoint, problem = checkpoint_of(st.session_state.model)
     if problem:
         st.error(plain(problem))
+    card = checkpoint.card if checkpoint else Card()
     left, right = st.columns(2)
     left.number_input("Steps", 1, 1000, key="steps", placeholder=f"{card.steps}", help="More steps take longer.")
     if (st.session_state.get("guidance_scale") or 0) > card.guidance_most:  # left from another model
@@ -204,14 +208,25 @@ def choices() -> None:
     st.number_input(
         "Seed", 0, 2**32 - 1, key="seed", placeholder="new each time", help="The same seed draws the same image again."
     )
+    return checkpoint
 
 
-def card_of(model: str | None) -> tuple[Card, str]:
-    """What a checkpoint says of itself; with a sentence when it is not at hand."""
+def checkpoint_of(model: str | None) -> tuple[Checkpoint | None, str]:
+    """A checkpoint, or a sentence that says why it is not at hand."""
     try:
-        return find(model or "embedded").card, ""
+        return find(model or "embedded"), ""
     except GenerationError as error:
-        return Card(), str(error)
+        return None, str(error)
+
+
+def derived(checkpoint: Checkpoint) -> None:
+    """What a model that was trained from another one is, and what it learnt that nobody has measured."""
+    st.caption(plain(f"{checkpoint.name} is {checkpoint.made_of}."))
+    if checkpoint.added:
+        st.caption(
+            ":material/warning: "
+            + plain(f"{checkpoint.base.name} did not know {', '.join(checkpoint.added)}: look at the first images with care.")
+        )
 
 
 def chosen() -> dict[str, object]:

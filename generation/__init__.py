@@ -7,12 +7,13 @@
         print(drawn.error or drawn.save(Path("out")))  # the PNG, with a sidecar JSON beside it
 
 Importing this package imports no torch; `Generator.load` does. What a page or a command line needs besides:
-`find(model).card` for a checkpoint's default settings and trained vocabulary, `known()` for the names to choose from,
+`find(model).card` for a checkpoint's default settings and trained vocabulary, `known()` for the names to choose from, `offer`
+to put a finished training run among them,
 `GenerationError` (and its kinds) whose message is one sentence for the user, `read_request` to get the request back
 out of a PNG or a sidecar.
 """
 
-from generation.catalog import Card, Checkpoint, find, known, write_card
+from generation.catalog import Card, Checkpoint, find, known, offer, write_card
 from generation.errors import CaptionError, CheckpointError, GenerationError, SamplingError, SaveError
 from generation.generator import GeneratedImage, Generator
 from generation.layout import weights_sha256
@@ -30,6 +31,7 @@ __all__ = [
     "SaveError",
     "find",
     "known",
+    "offer",
     "read_png",
     "read_request",
     "weights_sha256",

@@ -3,18 +3,22 @@
 A checkpoint is named by
 
 - ``embedded``, the one that comes with the project,
-- the name of a folder in ``<home>/models`` (home: see ``assistant.settings``),
-- a path to a folder,
+- the name of a folder, or of a link to one, in ``<home>/models`` (home: see ``assistant.settings``),
+- a path to a folder, or to a training run, whose ``final/`` is meant,
 - ``sd15``, or any other hub repository as ``owner/name@revision``. Hub weights come from the local cache; they are
   downloaded only with ``SCRIPT2SKIN_OFFLINE=false``.
 
 A folder may hold ``script2skin.json``, read as a `Card`: default steps and guidance, and the vocabulary that the
 checkpoint was trained on. A folder without one is a general model: nothing is known to be outside its vocabulary.
+
+A *derived* model has no pipeline of its own: its card names the ``base`` that it was made from, and what goes in place of
+the base's text encoder (``text_encoder``) or is merged into its weights (``lora``). All else is the base's.
 """
 
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
 from dataclasses import dataclass
@@ -25,26 +29,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assistant.frames import Trained
 from assistant.settings import settings
-from generation import offline
+from generation import hub
 from generation.errors import CheckpointError
+from generation.hub import HUB
 
 CARD = "script2skin.json"
+INDEX = "model_index.json"
+#: What a training run makes when it has come to its end, and what it has before.
+FINAL = "final"
+UNFINISHED = ("checkpoints", "recipe.json")
 EMBEDDED = Path(__file__).parent / "embedded"
-
-#: Short names of hub repositories, each at a pinned commit.
-HUB = {"sd15": ("stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14")}
-#: What is fetched of a repository: configs, tokenizer and the weights of the three models, safetensors only.
-HUB_FILES = [
-    "model_index.json",
-    CARD,
-    "scheduler/*.json",
-    "tokenizer/*",
-    "*/config.json",
-    "unet/diffusion_pytorch_model.safetensors",
-    "vae/diffusion_pytorch_model.safetensors",
-    "text_encoder/model.safetensors",
-]
-_HUB_ID = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w.-]+))?")
+#: Names that a model can have in the list; they are folder names.
+_NAME = re.compile(r"\w[\w .-]{0,79}")
 
 
 class Card(BaseModel):
@@ -77,6 +73,22 @@ class Card(BaseModel):
     license: str = Field(default="as the model's own licence says", min_length=1)
     #: `layout.weights_sha256` of the folder; when given, the weights are compared with it on loading.
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    #: Of a derived model: what it was made from, as ``--model`` takes it; a relative path counts from the card's folder.
+    base: str | None = Field(default=None, min_length=1)
+    #: `layout.weights_sha256` of the base when this was trained.
+    base_sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    #: Folder of a tuned text encoder, and folder or file of a LoRA adapter, beside the card.
+    text_encoder: str | None = Field(default=None, min_length=1)
+    lora: str | None = Field(default=None, min_length=1)
+    #: How strongly the adapter counts.
+    lora_scale: float = Field(default=1.0, gt=0, le=2)
+    #: Of conditions that were learnt by DreamBooth: the word that goes before their captions.
+    identifiers: dict[str, Annotated[str, Field(pattern=r"^\w+$")]] = Field(default_factory=dict)
+
+    def over(self, base: Card) -> Card:
+        """This card, with all that it does not set as ``base`` has it; the name is never the base's, the hash always."""
+        own = {name: getattr(self, name) for name in self.model_fields_set}
+        return base.model_copy(update={**own, "name": self.name, "sha256": base.sha256})
 
 
 @dataclass(frozen=True)
@@ -84,8 +96,38 @@ class Checkpoint:
     """A checkpoint that is at hand."""
 
     name: str
+    #: In diffusers' layout; a derived model's is its base's.
     folder: Path
+    #: What it says of itself; a derived model's is complete, with the base's values where it sets none.
     card: Card
+    #: Of a derived model.
+    base: Checkpoint | None = None
+    text_encoder: Path | None = None
+    lora: Path | None = None
+
+    @property
+    def made_of(self) -> str:
+        """What a derived model is, in a few words: "embedded with a LoRA adapter and a text encoder of its own"."""
+        if self.base is None:
+            return ""
+        scale = "" if self.card.lora_scale == 1 else f" at {self.card.lora_scale:g}"
+        parts = [f"a LoRA adapter{scale}"] if self.lora else []
+        parts += ["a text encoder of its own"] if self.text_encoder else []
+        return " ".join([self.base.name, *(["with", " and ".join(parts)] if parts else [])])
+
+    def changed(self) -> int:
+        """When its files were last written or replaced, in nanoseconds: a model that is trained again keeps its name."""
+        folders = [self.folder / "unet", self.folder / "text_encoder", *filter(None, (self.text_encoder, self.lora))]
+        paths = [path for folder in folders for path in (folder, *folder.glob("*.safetensors"))]
+        return max((path.stat().st_mtime_ns for path in paths if path.exists()), default=0)
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Conditions that a derived model learnt and that its base did not know."""
+        before, now = self.base and self.base.card.trained, self.card.trained
+        if not before or not before.rash or not now:  # nothing is known to be outside an open vocabulary
+            return ()
+        return tuple(sorted(now.rash - before.rash))
 
 
 def read_card(folder: Path) -> Card:
@@ -113,14 +155,55 @@ def find(model: str | Path) -> Checkpoint:
     Raises:
         CheckpointError: nothing of that name is at hand; the sentence says what to do.
     """
-    name = str(model)
+    try:
+        return _derived(*_place(str(model)))
+    except OSError as error:  # a name longer than a file's can be, a folder that may not be looked into
+        raise CheckpointError(f"{str(model)[:80]} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+
+
+def find_text_encoder(given: str | Path) -> Path:
+    """Folder of a text encoder: of a run or a model, or with one in it, or a hub repository ``owner/name@revision``.
+
+    What is in it is for `layout.read_layout` to judge.
+
+    Raises:
+        CheckpointError: nothing of that name is at hand.
+    """
+    folder = _beside(str(given), hub.TEXT_ENCODER_FILES, "text encoder folder")
+    card = read_card(folder)
+    if card.base and not card.text_encoder:
+        raise CheckpointError(f"{given} has no text encoder of its own: it uses that of {card.base}.")
+    return folder / card.text_encoder if card.text_encoder else folder
+
+
+def find_lora(given: str | Path) -> Path:
+    """File or folder of a LoRA adapter, found as `find_text_encoder` finds a text encoder. Raises `CheckpointError`."""
+    folder = _beside(str(given), hub.LORA_FILES, "LoRA adapter")
+    card = read_card(folder) if folder.is_dir() else Card()
+    if card.base and not card.lora:
+        raise CheckpointError(f"{given} has no LoRA adapter.")
+    return folder / card.lora if card.lora else folder
+
+
+def _beside(given: str, files: tuple[str, ...], what: str) -> Path:
+    path = _named().get(given) or Path(given).expanduser()
+    if path.exists():
+        return _finished(path, given) if path.is_dir() else path
+    repository = hub.parse(given)
+    if repository and repository[1]:
+        return hub.fetch(given, *repository, files)
+    raise CheckpointError(f"There is no {what} {given!r}.")
+
+
+def _place(name: str, root: Path = Path()) -> tuple[str, Path]:
+    """Name and folder of a model; relative paths count from ``root``."""
     if name in HUB:
-        return _on_hub(name, *HUB[name])
-    named = {"embedded": EMBEDDED, **_own_folders()}.get(name)
-    folder = named or Path(name).expanduser()
+        return name, hub.fetch(name, *HUB[name])
+    named = _named().get(name)
+    folder = named or root / Path(name).expanduser()
     if folder.is_dir():
-        card = read_card(folder)
-        return Checkpoint(name if named else card.name or folder.resolve().name, folder, card)
+        model = _finished(folder, name)
+        return name if named else read_card(model).name or _called(model), model
     if folder.exists():
         raise CheckpointError(
             f"{name} is a single file; a model is a folder in diffusers' StableDiffusionPipeline layout with "
@@ -128,21 +211,102 @@ def find(model: str | Path) -> Checkpoint:
         )
     if name == "embedded":
         raise CheckpointError(f"The embedded checkpoint is missing from {EMBEDDED}; install the project again.")
-    hub = _HUB_ID.fullmatch(name)
-    if hub and not name.startswith((".", "~")):
-        return _on_hub(name, hub["repo"], hub["revision"])
+    link = _models() / name
+    if link.is_symlink():
+        raise CheckpointError(f"The model {name!r} is gone: {link.readlink()} was deleted or moved; choose another one.")
+    repository = hub.parse(name)
+    if repository:
+        return name, hub.fetch(name, *repository)
     raise CheckpointError(f"There is no model folder {name!r}{_suggestion(name)}.")
+
+
+def _model_in(folder: Path) -> Path | None:
+    """The folder itself, or ``final/`` of a training run; None where there is no model."""
+    places = (folder, folder / FINAL)
+    return next((place for place in places if any((place / file).exists() for file in (INDEX, CARD))), None)
+
+
+def _finished(folder: Path, name: str) -> Path:
+    """Where the parts of a model lie. Raises `CheckpointError` for a training run that has not come to its end."""
+    if model := _model_in(folder):
+        return model
+    if (folder / FINAL).is_dir():
+        return folder / FINAL
+    if any((folder / file).exists() for file in UNFINISHED):
+        raise CheckpointError(
+            f"The training in {name} has not finished: it has checkpoints only. The command that began it goes on with it."
+        )
+    return folder
+
+
+def _called(folder: Path) -> str:
+    """A model is called as its folder, and a run's as the run."""
+    folder = folder.resolve()
+    return folder.parent.name if folder.name == FINAL else folder.name
+
+
+def _derived(name: str, folder: Path) -> Checkpoint:
+    """Read the card, and that of the base if it names one."""
+    card = read_card(folder)
+    if card.base is None:
+        return Checkpoint(name, folder, card)
+    try:
+        base_name, base_folder = _place(card.base, folder.resolve())
+        base_card = read_card(base_folder)
+    except CheckpointError as error:
+        raise CheckpointError(f"{name} was made from {card.base}, which cannot be used. {error}") from error
+    if base_card.base is not None:
+        raise CheckpointError(
+            f"{name} was made from {card.base}, which is itself made from {base_card.base}; a base must be a complete model."
+        )
+    tower, lora = (folder / part if part else None for part in (card.text_encoder, card.lora))
+    return Checkpoint(name, base_folder, card.over(base_card), Checkpoint(base_name, base_folder, base_card), tower, lora)
 
 
 def known() -> dict[str, bool]:
     """Names to choose from, each with whether it is at hand: embedded first, own folders, then hub names."""
     names = {"embedded": EMBEDDED.is_dir(), **dict.fromkeys(sorted(_own_folders()), True)}
-    return names | {name: _cached(*HUB[name]) is not None for name in HUB}
+    return names | {name: hub.cached(*HUB[name]) is not None for name in HUB}
+
+
+def offer(final: Path, name: str) -> str:
+    """Make a model, such as the ``final/`` of a run, choosable by name: a link to it in ``<home>/models``.
+
+    Returns:
+        The name that it has got: ``name``, or with a number where another model has that one already.
+
+    Raises:
+        CheckpointError: it is no model, the name is none, or the link cannot be made.
+    """
+    find(final)
+    if not _NAME.fullmatch(name):
+        raise CheckpointError(f"{name!r} cannot be the name of a model: use letters, digits, spaces and . _ - only.")
+    target = Path(final).resolve()
+    try:
+        _models().mkdir(parents=True, exist_ok=True)
+        for number in itertools.count(1):
+            chosen = name if number == 1 else f"{name}-{number}"
+            link = _models() / chosen
+            if link.resolve() == target:
+                return chosen
+            if chosen != "embedded" and chosen not in HUB and not link.exists() and not link.is_symlink():
+                link.symlink_to(target, target_is_directory=True)
+                return chosen
+    except OSError as error:
+        raise CheckpointError(f"{name} cannot be put into {_models()}: {(error.strerror or str(error)).lower()}.") from error
+
+
+def _models() -> Path:
+    return settings().home / "models"
 
 
 def _own_folders() -> dict[str, Path]:
-    root = settings().home / "models"
-    return {path.parent.name: path.parent for path in root.glob("*/model_index.json")}
+    """Name → folder of what lies or is linked in ``<home>/models``; a link whose folder is gone is not there."""
+    return {path.name: model for path in _models().glob("*") if (model := _model_in(path))}
+
+
+def _named() -> dict[str, Path]:
+    return {"embedded": EMBEDDED, **_own_folders()}
 
 
 def _suggestion(name: str) -> str:
@@ -150,53 +314,10 @@ def _suggestion(name: str) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; known names are {', '.join(known())}"
 
 
-def _cached(repo: str, revision: str) -> Path | None:
-    """Folder of a repository's snapshot in the local hub cache, or None."""
-    offline.prepare()
-    from huggingface_hub import constants
-
-    # the hub client takes longer to import than the page to be made, and on most machines there is nothing to find
-    if not (Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}").is_dir():
-        return None
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=HUB_FILES, local_files_only=True))
-    except LocalEntryNotFoundError:
-        return None
-
-
-def _on_hub(name: str, repo: str, revision: str | None) -> Checkpoint:
-    if revision is None:
-        raise CheckpointError(
-            f"There is no folder {name!r}, and a hub repository is loaded at a fixed revision only: write {repo}@<commit>."
-        )
-    folder = _cached(repo, revision)
-    if folder is None and settings().offline:
-        raise CheckpointError(
-            f"{name} ({repo} at {revision[:12]}) is not on this machine and downloads are off; "
-            "set SCRIPT2SKIN_OFFLINE=false to fetch it, or give the folder it lies in."
-        )
-    if folder is None or not settings().offline:
-        folder = _download(name, repo, revision)
-    return Checkpoint(name, folder, read_card(folder))
-
-
-def _download(name: str, repo: str, revision: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=HUB_FILES))
-    except Exception as error:  # the hub client raises many unrelated kinds: network, gate, disk, name
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise CheckpointError(f"{name} ({repo} at {revision[:12]}) could not be fetched: {reason}.") from error
-
-
 def write_card(folder: Path, card: Card) -> Path:
-    """Write ``script2skin.json`` beside a checkpoint's weights (for the training recipes)."""
-    values = card.model_dump(mode="json", exclude_none=True)
-    if card.trained:
+    """Write ``script2skin.json`` beside a checkpoint's weights (for the training recipes); of a derived model only what is set."""
+    values = card.model_dump(mode="json", exclude_none=True, exclude_unset=card.base is not None)
+    if values.get("trained"):
         values["trained"] = {slot: sorted(names) for slot, names in values["trained"].items()}
     path = folder / CARD
     path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

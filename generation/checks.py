@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 BLANK_DEVIATION = 1.0
 
 
-def check_caption(request: ImageRequest, tokenizer: Any) -> str:
+def check_caption(request: ImageRequest, tokenizer: Any, identifier: str = "") -> str:
     """The canonical caption of a request, if it reads back into the same values and the text encoder reads all of it.
+
+    ``identifier``, the model's own word for the condition, goes before it.
 
     The check keeps two promises: nothing but recognised values reaches the text encoder, and nothing is cut off
     without a word (Stable Diffusion drops what is beyond its limit).
@@ -34,6 +36,7 @@ def check_caption(request: ImageRequest, tokenizer: Any) -> str:
     values = read_caption(caption)
     if any(values.get(slot) != getattr(request, slot) for slot in VALUE_SLOTS):
         raise CaptionError(f"{caption!r} is not a canonical caption, so it is not drawn.")
+    caption = f"{identifier} {caption}".strip()
     tokens = len(tokenizer(caption, truncation=False)["input_ids"])
     if tokens > tokenizer.model_max_length:
         raise CaptionError(

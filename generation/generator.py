@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assistant.schema import ImageRequest
-from generation import catalog, layout, provenance
+from generation import catalog, files, layout, provenance
 from generation.errors import CheckpointError, SamplingError
 from generation.sampling import Sampling
 
@@ -75,6 +75,7 @@ class Generator:
         *,
         text_encoder: str | Path | None = None,
         lora: str | Path | None = None,
+        lora_scale: float | None = None,
         dtype: str = "auto",
     ) -> Generator:
         """Load a checkpoint; this is where torch is imported (some seconds the first time).
@@ -82,21 +83,27 @@ class Generator:
         Args:
             model: a name or folder, see `generation.catalog`.
             device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …
-            text_encoder: folder of a fine-tuned CLIP text encoder to use in place of the checkpoint's own.
-            lora: LoRA adapter, a ``.safetensors`` file or its folder; merged into the weights.
+            text_encoder: fine-tuned CLIP text encoder to use in place of the checkpoint's own: a folder, a training run, or a
+                hub repository.
+            lora: LoRA adapter, merged into the weights: a ``.safetensors`` file, its folder, a training run, or a hub
+                repository.
+            lora_scale: how strongly the adapter counts, above 0 and up to 2; 1 for one that is given here, else as the card says.
             dtype: what the U-Net and the autoencoder compute in: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
 
         Raises:
             CheckpointError: missing, damaged or incompatible; nothing has been run yet.
         """
         checkpoint = catalog.find(model)
-        beside = (Path(part).expanduser() if part else None for part in (text_encoder, lora))
-        parts = layout.read_layout(checkpoint.folder, *beside)
-        claimed = checkpoint.card.sha256
-        if claimed and claimed != layout.weights_sha256(checkpoint.folder):
-            raise CheckpointError(
-                f"{checkpoint.folder} is damaged or was changed: its weights are not those that {catalog.CARD} names."
-            )
+        if lora_scale is None:
+            lora_scale = 1.0 if lora else checkpoint.card.lora_scale
+        parts = layout.read_layout(
+            checkpoint.folder,
+            catalog.find_text_encoder(text_encoder) if text_encoder else checkpoint.text_encoder,
+            catalog.find_lora(lora) if lora else checkpoint.lora,
+            lora_scale,
+            checkpoint.base.name if checkpoint.base else checkpoint.name,
+        )
+        _check_hashes(checkpoint)
         from generation import loading
 
         device = loading.pick_device(device)
@@ -143,7 +150,9 @@ class Generator:
             "device": self._pipeline.device.type,
             "dtype": str(self._pipeline.unet.dtype).removeprefix("torch."),
         }
-        return provenance.record(request, index, self.model, settings)
+        record = provenance.record(request, index, self.model, settings)
+        word = self.card.identifiers.get(request.rash)
+        return {**record, "identifier": word} if word else record
 
     def draw(
         self,
@@ -183,7 +192,7 @@ class Generator:
         from generation import checks, sampling
 
         chosen = self.sampling(steps, guidance_scale, batch_size, tone_tries, exposure, request.rash)
-        caption = checks.check_caption(request, self._pipeline.tokenizer)
+        caption = checks.check_caption(request, self._pipeline.tokenizer, self.card.identifiers.get(request.rash, ""))
         stop = _asker(cancelled)
         done = 0
 
@@ -210,9 +219,12 @@ class Generator:
         self, caption: str, request: ImageRequest, seeds: list[int | None], chosen: Sampling, progress: Any, stop: Callable[[], bool]
     ) -> list[_Picture | None]:
         """For every place the picture that is nearest to the tone's band."""
-        from generation import sampling
+        from generation import checks, sampling
 
-        opening = request.model_copy(update={"tone": SHARED_TONE}).caption if chosen.shared_steps else None
+        opening = None
+        if chosen.shared_steps:
+            shared = request.model_copy(update={"tone": SHARED_TONE})
+            opening = checks.check_caption(shared, self._pipeline.tokenizer, self.card.identifiers.get(request.rash, ""))
         best: list[_Picture | None] = [None] * len(seeds)
         wanted = list(seeds)
         for again in range(chosen.tone_tries + 1):
@@ -272,13 +284,31 @@ class _Picture(NamedTuple):
         return cls(rgb, None, angle, 0.0 if angle is None else ita.beyond(angle, tone), again, stops)
 
 
+def _check_hashes(checkpoint: catalog.Checkpoint) -> None:
+    """The weights are those that the card names, and a derived model's base is the one that it was trained from."""
+    card, found = checkpoint.card, layout.weights_sha256(checkpoint.folder)
+    if card.sha256 and card.sha256 != found:
+        raise CheckpointError(
+            f"{checkpoint.folder} is damaged or was changed: its weights are not those that {catalog.CARD} names."
+        )
+    if card.base_sha256 and card.base_sha256 != found:
+        raise CheckpointError(
+            f"{checkpoint.name} was trained from other weights than {checkpoint.base.name} has now: give it the base of that time, or "
+            "train it again."
+        )
+
+
 def _identity(checkpoint: catalog.Checkpoint, parts: layout.Layout) -> dict[str, Any]:
-    """Name and hash of the model, and of what was put in place of its parts."""
+    """Name and hash of the model, and of what was put in place of its parts; a derived model's hash is its base's."""
     identity: dict[str, Any] = {"name": checkpoint.name, "sha256": layout.weights_sha256(checkpoint.folder)}
+    if checkpoint.base:
+        identity["base"] = checkpoint.base.name
     if parts.text_encoder.folder != checkpoint.folder / "text_encoder":
         identity["text_encoder_sha256"] = parts.text_encoder.sha256
     if parts.lora:
-        identity["lora_sha256"] = layout.file_sha256(parts.lora)
+        identity["lora_sha256"] = files.file_sha256(parts.lora.path)
+        if parts.lora.scale != 1:
+            identity["lora_scale"] = parts.lora.scale
     return identity
 
 

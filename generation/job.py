@@ -190,17 +190,20 @@ class Studio:
                 log.exception("A drawing could not be brought to its end")
 
 
-_generator: tuple[str, Generator] | None = None
+_generator: tuple[object, Generator] | None = None
 
 
 def opened(model: str) -> Generator:
-    """The generator of ``model``; the last one used stays in memory. Only the studio's thread calls this."""
+    """The generator of ``model``; the last one used stays in memory until another is asked for, or its files are other ones.
+    Only the studio's thread calls this. Raises `generation.CheckpointError`."""
     global _generator
-    if _generator is None or _generator[0] != model:
-        from generation import Generator
+    from generation import Generator, find
 
+    checkpoint = find(model)
+    state = (checkpoint, checkpoint.changed())
+    if _generator is None or _generator[0] != state:
         _generator = None  # the memory of the old one first
-        _generator = (model, Generator.load(model, settings().device))
+        _generator = (state, Generator.load(model, settings().device))
     return _generator[1]
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from generation import offline, packing
+from generation import lora, offline, packing
 from generation.errors import CheckpointError
-from generation.layout import Layout, Part, header
+from generation.files import Part
+from generation.layout import Layout
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +96,7 @@ def load_pipeline(layout: Layout, device: str, dtype: torch.dtype) -> StableDiff
     )
     pipeline.set_progress_bar_config(disable=True)
     if layout.lora:
-        _add_lora(pipeline, layout)
+        lora.merge(layout.lora, {"unet": unet, "text_encoder": text_encoder})
     try:
         pipeline.to(device)
     except torch.OutOfMemoryError as error:
@@ -167,23 +168,6 @@ def _scheduler(layout: Layout) -> Any:
         return kind.from_pretrained(layout.scheduler, local_files_only=True)
     except Exception as error:
         raise CheckpointError(f"{layout.scheduler} cannot be loaded: {_reason(error)}.") from error
-
-
-def _add_lora(pipeline: Any, layout: Layout) -> None:
-    """Merge the adapter into the weights, after checking that every one of its layers found its place."""
-    wanted = {name.rsplit(".lora_", 1)[0] for name in header(layout.lora) if ".lora_" in name}
-    try:
-        pipeline.load_lora_weights(layout.lora.parent, weight_name=layout.lora.name, local_files_only=True)
-        models = (pipeline.unet, pipeline.text_encoder)
-        found = sum(hasattr(module, "lora_A") for model in models for module in model.modules())
-    except Exception as error:  # peft and diffusers raise many kinds; each message names the first misfit
-        raise CheckpointError(f"The LoRA adapter {layout.lora} does not fit this model: {_reason(error)}.") from error
-    if found != len(wanted) or not wanted:
-        raise CheckpointError(
-            f"The LoRA adapter {layout.lora} does not fit this model: {found} of its {len(wanted)} layers found a place."
-        )
-    pipeline.fuse_lora()
-    pipeline.unload_lora_weights()
 
 
 def _silence() -> None:

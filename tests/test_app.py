@@ -15,8 +15,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from assistant import Trained
 from assistant.settings import settings
+from generation import Card, offer, write_card
 from generation.job import Studio
+from tests.generation.test_lora import save_adapter
 
 APP = Path(__file__).parent.parent / "streamlit_app.py"
 SENTENCE = "Generate a few images of eczema at the back of the neck on fair skin"
@@ -157,6 +160,47 @@ def test_a_guidance_that_another_model_cannot_have_falls_to_its_most(page, tiny_
     at.selectbox(key="model").set_value("told")
     run(at)
     assert at.number_input(key="guidance_scale").value == at.number_input(key="guidance_scale").max == 6
+
+
+@pytest.fixture
+def trained_run(tiny_model, tmp_path):
+    """A finished run that added scabies to a base of two conditions, offered as "scabies-lora"."""
+    base = Path(shutil.copytree(tiny_model, settings().home / "models" / "skin"))
+    vocabulary = {"area": ["elbow"], "tone": ["fair", "black"]}
+    write_card(base, Card(steps=2, trained=Trained(rash=["eczema", "acne"], **vocabulary)))
+    final = tmp_path / "run" / "final"
+    save_adapter(base, final / "lora")
+    write_card(final, Card(base="skin", lora="lora", trained=Trained(rash=["eczema", "acne", "scabies"], **vocabulary)))
+    assert offer(final, "scabies-lora") == "scabies-lora"
+    return final
+
+
+def test_a_trained_run_is_chosen_and_draws_what_it_added(page, trained_run):
+    at = page()
+    at.selectbox(key="model").set_value("skin")
+    assert "scabies-lora" in at.selectbox(key="model").options
+    say(run(at), "one image of scabies on the elbow on fair skin")
+    assert not at.get("image"), "its base does not know scabies"
+    at.selectbox(key="model").set_value("scabies-lora")
+    drawn(say(run(at), "one image of scabies on the elbow on fair skin"))
+    assert len(at.get("image")) == 1 and "scabies type of rash" in legends(at)[0]
+    captions = [caption.value.replace("\\", "") for caption in at.sidebar.caption]
+    assert "scabies-lora is skin with a LoRA adapter." in captions
+    assert any("skin did not know scabies" in caption for caption in captions)
+
+
+def test_a_run_that_is_deleted_while_it_is_chosen_is_said(page, trained_run):
+    at = page()
+    at.selectbox(key="model").set_value("scabies-lora")
+    drawn(say(run(at), "one image of scabies on the elbow on fair skin"))
+    shutil.rmtree(trained_run)
+    drawn(say(at, "now on black skin"))
+    for error in (at.main.error[0].value, at.sidebar.error[0].value):
+        assert "is gone" in error
+    assert len(at.get("image")) == 1
+    at.selectbox(key="model").set_value("skin")
+    drawn(say(run(at), "one image of eczema on the elbow on fair skin"))
+    assert len(at.get("image")) == 2
 
 
 def test_reload_and_restart_lose_nothing(page):

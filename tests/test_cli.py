@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -160,13 +161,32 @@ def test_a_question_or_refusal_ends_with_two(tiny_model: Path, tmp_path: Path) -
         (["--steps", "0"], "must be from 1 to 1000"),
         (["--guidance", "99"], "must be from 0 to 30"),
         (["--count", "1"], "cannot be shared out"),
-        (["--lora", "nothing.safetensors"], "not a LoRA adapter"),
+        (["--lora", "nothing.safetensors"], "no LoRA adapter 'nothing.safetensors'"),
+        (["--text-encoder", "nothing"], "no text encoder folder 'nothing'"),
+        (["--text-encoder", "embedded"], "width 256, but tiny expects 32"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_and_no_traceback(tiny_model: Path, tmp_path: Path, more: list[str], words: str) -> None:
     result = generate(tiny_model, tmp_path, "acne on the chin, brown and black", *more)
     assert result.exit_code == 1 and words in result.stderr
     assert "Traceback" not in result.output and (result.exception is None or isinstance(result.exception, SystemExit))
+
+
+@pytest.mark.parametrize("command", ["generate", "chat"])
+def test_a_text_encoder_and_an_adapter_go_beside_the_model(tiny_model: Path, tmp_path: Path, command: str) -> None:
+    from tests.generation.test_lora import save_adapter
+
+    shutil.copytree(tiny_model, tmp_path / "tuned/final")
+    save_adapter(tiny_model, tmp_path / "lora/final/lora")
+    parts = ["--text-encoder", tmp_path / "tuned", "--lora", tmp_path / "lora", "--lora-scale", 0.5]
+    if command == "generate":
+        result = generate(tiny_model, tmp_path / "out", "acne on the chin, brown", *parts)
+    else:
+        result = run("chat", "--model", tiny_model, "--steps", 1, "--out", tmp_path / "out", *parts, stdin="acne on the chin, brown skin\n")
+    assert result.exit_code == 0, result.output
+    (sidecar,) = (tmp_path / "out").glob("*.json")
+    model = json.loads(sidecar.read_text())["model"]
+    assert model["lora_scale"] == 0.5 and len(model["text_encoder_sha256"]) == len(model["lora_sha256"]) == 64
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tiny_model: Path, tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def wide_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_text_encoder_beside_the_base_must_fit(tiny_model: Path, wide_model: Path, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="width 64, but the U-Net's cross-attention expects 32"):
+    with pytest.raises(CheckpointError, match=r"width 64, but .* expects 32"):
         read_layout(tiny_model, text_encoder=wide_model / "text_encoder")
     with pytest.raises(CheckpointError, match="no text encoder folder"):
         read_layout(tiny_model, text_encoder=tmp_path / "nowhere")
