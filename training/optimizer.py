@@ -75,11 +75,25 @@ class Muon(torch.optim.Optimizer):
 
 
 def build(name: str, model: nn.Module, lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    """``muon`` or ``adamw`` over the weights of ``model`` that learn."""
+    """``muon``, ``adamw`` or ``adamw8bit`` over the weights of ``model`` that learn."""
     if name == "muon":
         return Muon(model, lr, weight_decay)
     learning = [p for p in model.parameters() if p.requires_grad]
+    if name == "adamw8bit" and (kind := _eight_bit()):
+        return kind(learning, lr, betas=(0.9, 0.99), weight_decay=weight_decay)
     return torch.optim.AdamW(learning, lr, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
+
+
+def _eight_bit() -> type[torch.optim.Optimizer] | None:
+    """AdamW that keeps its averages in 8 bits (Dettmers et al. 2022, arXiv 2110.02861), where bitsandbytes and a GPU are at hand."""
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except (ImportError, RuntimeError):
+        AdamW8bit = None
+    if AdamW8bit is None or not torch.cuda.is_available():
+        print("AdamW in 8 bits needs a GPU and `pip install bitsandbytes`; AdamW in 32 bits is used.", flush=True)
+        return None
+    return AdamW8bit
 
 
 def orthogonalised(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:

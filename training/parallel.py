@@ -25,9 +25,24 @@ def rank() -> int:
     return dist.get_rank()
 
 
+def world() -> int:
+    """Number of processes."""
+    rank()
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
 def alone() -> bool:
     """Whether this is the only process."""
-    return rank() == 0 and (not dist.is_initialized() or dist.get_world_size() == 1)
+    return world() == 1
+
+
+def gathered(part: torch.Tensor) -> torch.Tensor:
+    """The parts (n, …) of all processes, as many rows in each, one below the other; no gradient flows back."""
+    if not dist.is_initialized():
+        return part.detach()
+    parts = [torch.empty_like(part) for _ in range(world())]
+    dist.all_gather(parts, part.detach().contiguous())
+    return torch.cat(parts)
 
 
 def average_gradients(model: nn.Module) -> None:

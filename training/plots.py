@@ -9,18 +9,25 @@ import numpy as np
 from PIL import Image
 
 
-def curves(metrics: Path, out: Path) -> None:
-    """One panel for every figure in ``metrics`` (JSON lines with ``step``), smoothed line over points, written as PNG."""
+def rows(metrics: Path) -> list[dict]:
+    """The rows of a run's ``metrics.jsonl``; a last line that a kill cut in two is left out."""
+    lines = metrics.read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def curves(metrics: Path, out: Path, epoch: float | None = None) -> None:
+    """One panel for every figure in ``metrics`` (JSON lines with ``step``), against steps or, with ``epoch`` steps each, against
+    epochs; written as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows = [json.loads(line) for line in metrics.read_text().splitlines()]
-    names = sorted({name for row in rows for name in row} - {"step", "seconds"})
+    told = rows(metrics)
+    names = sorted({name for row in told for name in row} - {"step", "seconds"})
     figure = Figure(figsize=(4 * min(4, len(names)), 2.6 * -(-len(names) // 4)), layout="constrained")
     FigureCanvasAgg(figure)
     for place, name in enumerate(names, 1):
-        points = [(row["step"], row[name]) for row in rows if name in row]
-        axes = figure.add_subplot(-(-len(names) // 4), min(4, len(names)), place, title=name)
+        points = [(row["step"] / (epoch or 1), row[name]) for row in told if name in row]
+        axes = figure.add_subplot(-(-len(names) // 4), min(4, len(names)), place, title=name, xlabel="epoch" if epoch else "step")
         axes.plot(*zip(*points, strict=True), lw=1, marker="." if len(points) < 40 else "")
         if name.startswith("loss") and min(value for _, value in points) > 0:
             axes.set_yscale("log")

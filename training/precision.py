@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -39,7 +39,10 @@ def compiled(model: nn.Module) -> Callable[..., Any]:
     return step
 
 
-def mixed(device: torch.device) -> torch.autocast:
-    """A context in which models compute in ``quick_dtype`` while their weights stay in float32."""
-    dtype = quick_dtype(device.type)
-    return torch.autocast(device.type, torch.bfloat16, enabled=dtype is torch.bfloat16)
+Precision = Literal["auto", "float32"]
+
+
+def mixed(device: torch.device, precision: Precision = "auto") -> torch.autocast:
+    """A context in which models compute in ``quick_dtype``, or in float32, while their weights stay in float32."""
+    quick = precision == "auto" and quick_dtype(device.type) is torch.bfloat16
+    return torch.autocast(device.type, torch.bfloat16, enabled=quick)
