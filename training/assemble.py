@@ -16,7 +16,8 @@ from generation.layout import weights_sha256
 from training.dataset import Record, read_folder
 from training.patches import BASIS
 from training.run import Strict, load
-from training.unet import Sampler, pipeline, text_tower
+from training.text import text_tower
+from training.unet import Sampler, pipeline
 
 
 class AssembleRecipe(Strict):

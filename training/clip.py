@@ -16,14 +16,21 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from pydantic import Field
-from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    CLIPTextModel,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
 
 from training import parallel, plots
 from training.autoencoder import Source, gather
 from training.dataset import Record, fingerprint
 from training.precision import mixed
 from training.run import Run, Schedule, StepRandom, Strict, pick_device
-from training.text import MAX_TOKENS, canonical_captions, check_tokens, train_tokenizer
+from training.text import MAX_TOKENS, canonical_captions, check_tokens, text_tower, tokens, train_tokenizer
 
 SLOTS = ("rash", "area", "tone")
 
@@ -49,16 +56,20 @@ class Towers(Strict):
             "eos_token_id": tokenizer.eos_token_id,
             "pad_token_id": tokenizer.pad_token_id,
         }
-        image = {
+        image = self.image_config(self.text_width)
+        return CLIPModel(CLIPConfig(text_config=text, vision_config=image, projection_dim=self.text_width))
+
+    def image_config(self, width: int) -> dict[str, int]:
+        """Of an image tower whose embeddings are ``width`` wide."""
+        return {
             "image_size": self.image_size,
             "patch_size": self.patch_size,
             "hidden_size": self.image_width,
             "intermediate_size": 4 * self.image_width,
             "num_hidden_layers": self.image_layers,
             "num_attention_heads": max(1, self.image_width // 64),
-            "projection_dim": self.text_width,
+            "projection_dim": width,
         }
-        return CLIPModel(CLIPConfig(text_config=text, vision_config=image, projection_dim=self.text_width))
 
 
 class ClipRecipe(Strict):
@@ -68,6 +79,9 @@ class ClipRecipe(Strict):
     device: str = "auto"
     schedule: Schedule
     towers: Towers = Towers()
+    #: A checkpoint in diffusers' layout whose text tower is kept as it is (locked, as Zhai et al. 2022, arXiv 2111.07991, lock an
+    #: image tower): what is learnt is an image tower for it.
+    text: Path | None = None
 
 
 class Pairs:
@@ -99,19 +113,18 @@ class Pairs:
         return torch.from_numpy(pixels).float() / 127.5 - 1
 
 
-def tokens(tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
-    """Token ids (N, MAX_TOKENS), padded as the pipeline pads."""
-    return tokenizer(texts, padding="max_length", max_length=MAX_TOKENS, truncation=True, return_tensors="pt").input_ids
-
-
 def train(recipe: ClipRecipe) -> Run:
     device = pick_device(recipe.device)
     torch.manual_seed(recipe.schedule.seed)
     records = [record for record in gather(recipe.data)[0] if record.text]
-    captions = sorted({*canonical_captions(), *(record.text for record in records)})
-    tokenizer = train_tokenizer(captions)
-    check_tokens(tokenizer, captions)
-    model = recipe.towers.build(tokenizer).to(device)
+    if recipe.text is None:
+        captions = sorted({*canonical_captions(), *(record.text for record in records)})
+        tokenizer = train_tokenizer(captions)
+        check_tokens(tokenizer, captions)
+        model = recipe.towers.build(tokenizer).to(device)
+    else:
+        model, tokenizer = for_text_tower(recipe.text, recipe.towers)
+        model.to(device)
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
     learn = Pairs([r for r in records if r.split == "train"], tokenizer, recipe.towers.image_size)
     held_out = Pairs([r for r in records if r.split != "train"], tokenizer, recipe.towers.image_size)
@@ -128,13 +141,59 @@ def train(recipe: ClipRecipe) -> Run:
 
     run.fit(loss, lambda picture: validate(model, tokenizer, held_out, device, picture))
     with run.averaged():
-        still = [name for name, value in model.named_parameters() if torch.equal(value, before[name])]
+        still = [name for name, value in model.named_parameters() if value.requires_grad and torch.equal(value, before[name])]
         if still:
             raise RuntimeError(f"{len(still)} weights did not move in training, among them {still[0]}.")
         with parallel.one_after_another():
             if not run.rank:
                 export(model, tokenizer, recipe.run / "final")
+                if recipe.text is not None:
+                    export_image_encoder(model, recipe.run / "final" / IMAGE_ENCODER)
     return run
+
+
+#: Folder of a checkpoint's image tower, as diffusers' pipelines name it.
+IMAGE_ENCODER = "image_encoder"
+
+
+def for_text_tower(checkpoint: Path, towers: Towers) -> tuple[CLIPModel, CLIPTokenizer]:
+    """The frozen text tower of ``checkpoint`` beside a new image tower; a text's embedding is what the tower pools, unprojected."""
+    text, tokenizer = text_tower(checkpoint)
+    vision = CLIPVisionModelWithProjection(CLIPVisionConfig(**towers.image_config(text.config.hidden_size)))
+    return joined(text, vision), tokenizer
+
+
+def joined(text: CLIPTextModel, vision: CLIPVisionModelWithProjection) -> CLIPModel:
+    """Both towers as one CLIP, the text tower and its projection, the identity, frozen."""
+    width = text.config.hidden_size
+    scale = getattr(vision.config, "logit_scale_init_value", None) or CLIPConfig().logit_scale_init_value
+    text_config = {**text.config.to_dict(), "projection_dim": width}
+    config = CLIPConfig(text_config=text_config, vision_config=vision.config.to_dict(), projection_dim=width, logit_scale_init_value=scale)
+    model = CLIPModel(config)
+    model.text_model.load_state_dict(text.state_dict())
+    model.vision_model.load_state_dict(vision.vision_model.state_dict())
+    model.visual_projection.load_state_dict(vision.visual_projection.state_dict())
+    torch.nn.init.eye_(model.text_projection.weight)
+    model.text_model.requires_grad_(False)
+    model.text_projection.requires_grad_(False)
+    return model
+
+
+def export_image_encoder(model: CLIPModel, folder: Path) -> None:
+    """The image tower in float16 with its projection, scale and what it is fed, for a checkpoint's folder."""
+    config = model.config.vision_config
+    config.logit_scale_init_value = model.logit_scale.item()
+    vision = CLIPVisionModelWithProjection(config)
+    vision.vision_model.load_state_dict(model.vision_model.state_dict())
+    vision.visual_projection.load_state_dict(model.visual_projection.state_dict())
+    vision.half().save_pretrained(folder)
+    side = config.image_size
+    fed = {
+        "image_processor_type": "CLIPImageProcessor", "do_convert_rgb": True, "do_resize": True, "size": {"shortest_edge": side},
+        "resample": Image.Resampling.BOX, "do_center_crop": True, "crop_size": {"height": side, "width": side}, "do_rescale": True,
+        "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
+    }  # fmt: skip
+    (folder / "preprocessor_config.json").write_text(json.dumps(fed, indent=2) + "\n")
 
 
 def export(model: CLIPModel, tokenizer: CLIPTokenizer, folder: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
@@ -27,6 +27,13 @@ class Record:
     mask: Path | None = None
     split: str = "train"
     values: dict[str, str] = field(default_factory=dict, compare=False)
+    #: What else may be said of it, in anyone's words (``captions`` of the metadata).
+    more: tuple[str, ...] = ()
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """All that may be said of it, each once, the canonical one first."""
+        return tuple(dict.fromkeys(text for text in (self.text, *self.more) if text))
 
 
 def read_folder(folder: Path, valid_share: float = 0.02) -> list[Record]:
@@ -61,7 +68,8 @@ def _record(folder: Path, line: str, number: int) -> Record:
         raise ValueError(f"{folder / 'metadata.jsonl'}, line {number}: no file_name.")
     values = {k: str(v) for k, v in row.items() if k in ("rash", "area", "tone", "severity", "size", "number") and v}
     mask = folder / row["mask_file_name"] if row.get("mask_file_name") else None
-    return Record(folder / row["file_name"], row.get("text") or "", mask, row.get("split") or "train", values)
+    more = tuple(str(text) for text in row.get("captions") or ())
+    return Record(folder / row["file_name"], row.get("text") or "", mask, row.get("split") or "train", values, more)
 
 
 def _unit(name: str) -> float:
@@ -73,7 +81,7 @@ def fingerprint(records: Iterable[Record]) -> str:
     """SHA-256 over names, captions and file sizes: says which data a run saw, without reading 10 GB of pixels."""
     digest = hashlib.sha256()
     for record in records:
-        digest.update(f"{record.path.name}\t{record.text}\t{record.split}\t{record.path.stat().st_size}\n".encode())
+        digest.update(f"{record.path.name}\t{' / '.join(record.captions)}\t{record.split}\t{record.path.stat().st_size}\n".encode())
     return digest.hexdigest()
 
 
@@ -113,8 +121,8 @@ class Images:
     def _read(self, path: Path, mode: str, filter_: Image.Resampling) -> np.ndarray:
         with Image.open(path) as file:
             image = file.convert(mode)
-        if image.size != (self.size, self.size):
-            image = image.resize((self.size, self.size), filter_)
+        if image.size != (self.size, self.size):  # what is not square loses its ends rather than its proportions
+            image = ImageOps.fit(image, (self.size, self.size), filter_)
         return np.asarray(image)
 
 

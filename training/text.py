@@ -1,12 +1,14 @@
-"""The project's own small BPE vocabulary, and every canonical caption."""
+"""The project's own small BPE vocabulary, every canonical caption, and what a text tower makes of captions."""
 
 from __future__ import annotations
 
 import itertools
 import json
+from pathlib import Path
 
+import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-from transformers import CLIPTokenizer
+from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
 
 from assistant.schema import ImageRequest
 from assistant.vocabulary import vocabulary
@@ -55,3 +57,27 @@ def check_tokens(tokenizer: CLIPTokenizer, captions: list[str]) -> None:
         words = len(caption.replace(",", " ,").split())
         if len(ids) > MAX_TOKENS or len(ids) != words + 2:
             raise ValueError(f"{caption!r} is {len(ids)} tokens; expected {words + 2}, at most {MAX_TOKENS}. Train anew.")
+
+
+def tokens(tokenizer: CLIPTokenizer, texts: list[str]) -> torch.Tensor:
+    """Token ids (N, the tokenizer's limit), padded as the pipeline pads."""
+    return tokenizer(texts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt").input_ids
+
+
+def text_tower(folder: Path) -> tuple[CLIPTextModel, CLIPTokenizer]:
+    """Text tower, as StableDiffusionPipeline holds it, and tokenizer, of a finished CLIP run or of a checkpoint."""
+    if (folder / "text_encoder").is_dir():
+        text = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
+        return text.eval().requires_grad_(False), CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    clip = CLIPModel.from_pretrained(folder / "final" / "clip")
+    text = CLIPTextModel(clip.config.text_config)
+    text.load_state_dict(clip.text_model.state_dict())
+    return text.eval().requires_grad_(False), CLIPTokenizer.from_pretrained(folder / "final" / "tokenizer")
+
+
+@torch.no_grad()
+def encode_captions(text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer, captions: list[str]) -> torch.Tensor:
+    """What cross-attention sees of each caption: float16 (N, tokens, width) on the CPU."""
+    ids = tokens(tokenizer, captions)
+    parts = [text_encoder(part.to(text_encoder.device))[0].half().cpu() for part in ids.split(128)]
+    return torch.cat(parts)

@@ -21,17 +21,18 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from pydantic import Field
-from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer
+from tqdm import tqdm
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from training import parallel, plots
 from training.autoencoder import Source, gather
-from training.clip import tokens
 from training.dataset import Images, Record, fingerprint
 from training.guided import plain
 from training.norm import quicken
 from training.patches import BASIS, Basis
 from training.precision import compiled, mixed
 from training.run import Run, Schedule, StepRandom, Strict, load, pick_device
+from training.text import encode_captions, text_tower
 
 
 class Net(Strict):
@@ -330,31 +331,19 @@ def stratified_times(
     return (parts * steps).long().clamp(max=steps - 1)
 
 
-def text_tower(folder: Path) -> tuple[CLIPTextModel, CLIPTokenizer]:
-    """Text tower, as StableDiffusionPipeline holds it, and tokenizer, of a finished CLIP run or of a checkpoint."""
-    if (folder / "text_encoder").is_dir():
-        text = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
-        return text.eval().requires_grad_(False), CLIPTokenizer.from_pretrained(folder / "tokenizer")
-    clip = CLIPModel.from_pretrained(folder / "final" / "clip")
-    text = CLIPTextModel(clip.config.text_config)
-    text.load_state_dict(clip.text_model.state_dict())
-    return text.eval().requires_grad_(False), CLIPTokenizer.from_pretrained(folder / "final" / "tokenizer")
-
-
-@torch.no_grad()
-def encode_captions(text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer, captions: list[str]) -> torch.Tensor:
-    """What cross-attention sees of each caption: float16 (N, tokens, width) on the CPU."""
-    ids = tokens(tokenizer, captions)
-    parts = [text_encoder(part.to(text_encoder.device))[0].half().cpu() for part in ids.split(128)]
-    return torch.cat(parts)
-
-
 class Latents:
     """Latents kept on disk, in shards of up to 1024 images, so that images added later are the only ones encoded."""
 
-    def __init__(self, folder: Path, autoencoder: AutoencoderKL, basis: Path, mirror: bool = False) -> None:
-        """With a file ``basis`` the encoder is that projection, which is a hundred times quicker as one convolution."""
-        self.folder = folder / (weights_hash(autoencoder)[:12] + ("-mirrored" if mirror else ""))
+    def __init__(
+        self, folder: Path, autoencoder: AutoencoderKL, basis: Path, mirror: bool = False, resolution: int | None = None
+    ) -> None:
+        """With a file ``basis`` the encoder is that projection, which is a hundred times quicker as one convolution.
+
+        ``resolution``: side of the images in pixels; the autoencoder's own unless given.
+        """
+        self.resolution = resolution or autoencoder.config.sample_size
+        size = "" if self.resolution == autoencoder.config.sample_size else f"-{self.resolution}"
+        self.folder = folder / (weights_hash(autoencoder)[:12] + size + ("-mirrored" if mirror else ""))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.autoencoder = autoencoder
         self.basis = Basis.load(basis) if basis.exists() else None
@@ -381,11 +370,12 @@ class Latents:
 
     @torch.no_grad()
     def _encode(self, records: list[Record], number: int) -> Path:
-        images = Images(records, self.autoencoder.config.sample_size)
-        images.ready(range(len(records)))
+        images = Images(records, self.resolution)
         latents, lesion = [], []
-        for start in range(0, len(records), 64):
-            rows = range(start, min(start + 64, len(records)))
+        at_once = max(1, 64 * 256**2 // self.resolution**2)
+        for start in tqdm(range(0, len(records), at_once), f"Latents, {at_once} at a time", disable=None):
+            rows = range(start, min(start + at_once, len(records)))
+            images.ready(rows)
             pixels = torch.from_numpy(np.stack([images.image(i) for i in rows])).permute(0, 3, 1, 2) / 127.5 - 1
             latents.append(self._sides(pixels, self._latent).half().cpu())
             side = latents[-1].shape[-1]
@@ -406,7 +396,7 @@ class Latents:
             return self.basis.encode(pixels)
         device = self.autoencoder.device
         with mixed(device):
-            return self.autoencoder.encode(pixels.to(device)).latent_dist.mean
+            return self.autoencoder.encode(pixels.to(device)).latent_dist.mean * self.autoencoder.config.scaling_factor
 
 
 def pooled(mask: np.ndarray | None, side: int) -> torch.Tensor:

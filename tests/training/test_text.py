@@ -3,8 +3,8 @@ import torch
 from transformers import CLIPTokenizer
 
 from assistant.vocabulary import vocabulary
-from training.clip import SLOTS, Towers, text_embeddings, tokens
-from training.text import MAX_TOKENS, canonical_captions, check_tokens, train_tokenizer
+from training.clip import SLOTS, Towers, text_embeddings
+from training.text import MAX_TOKENS, canonical_captions, check_tokens, tokens, train_tokenizer
 
 
 @pytest.fixture(scope="module")
