@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -43,23 +45,33 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    help="""Train the parts of a checkpoint from scratch, then put them together.
+    help="""Fine-tune a checkpoint on your own captioned images, or train one from scratch.
 
-    In this order: autoencoder, clip, unet, guidance, assemble. Each takes a recipe, a file in training/recipes/ or your own, and a
-    time budget; stopped with Ctrl-C or killed, the same command goes on from the last checkpoint.""",
+    Fine-tuning: clip, lora, dreambooth, finetune. From scratch, in this order: autoencoder, clip (with recipes/clip.yaml), unet,
+    guidance, assemble. Each takes a recipe, a file in training/recipes/ or your own; stopped with Ctrl-C or killed, the same command
+    goes on from the last checkpoint. On several GPUs or processes: torchrun --nproc-per-node 8 .venv/bin/script2skin train …""",
 )
 
 Recipe = Annotated[Path, typer.Argument(help="A YAML file; without one, the project's own.")]
 Minutes = Annotated[float | None, typer.Option(min=0.01, help="Time budget in minutes, in place of the recipe's.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:1, in place of the recipe's.")]
+Data = Annotated[list[Path] | None, typer.Option(help="A set of `script2skin data import`, in place of the recipe's; repeatable.")]
+BaseModelName = Annotated[str | None, typer.Option("--base", help="The model to start from, in place of the recipe's.")]
+RunFolder = Annotated[Path | None, typer.Option("--run", help="Folder of the run, in place of the recipe's; the model is named after it.")]
+Tower = Annotated[str | None, typer.Option(help="A fine-tuned text tower to learn with: a run of `train clip`, or a folder.")]
 
 
-def read_recipe(path: Path, kind: type, minutes: float | None = None, device: str | None = None) -> Any:
-    """The validated recipe in ``path``. Raises typer.BadParameter, naming each wrong key, when it is not one."""
+def read_recipe(path: Path, kind: type, minutes: float | None = None, device: str | None = None, **others: Any) -> Any:
+    """The validated recipe in ``path``, ``others`` of its values replaced where they are given.
+
+    Raises typer.BadParameter, naming each wrong key, when it is not one.
+    """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values |= {name: value for name, value in others.items() if value is not None}
         if minutes is not None:
-            values["schedule"]["minutes"] = minutes
+            kept = {name: value for name, value in values["schedule"].items() if name not in ("epochs", "max_steps")}
+            values["schedule"] = {**kept, "minutes": minutes}
         if device is not None:
             values["device"] = device
         return kind.model_validate(values)
@@ -98,11 +110,67 @@ def widen(recipe: Recipe = RECIPES / "widen.yaml") -> None:
 
 
 @app.command()
-def clip(recipe: Recipe = RECIPES / "clip.yaml", minutes: Minutes = None, device: Device = None) -> None:
-    """A small CLIP with its own vocabulary of words; the U-Net needs its text tower."""
-    from training.clip import ClipRecipe, train
+def clip(
+    recipe: Recipe = RECIPES / "tune_clip.yaml", data: Data = None, base: BaseModelName = None, run: RunFolder = None,
+    minutes: Minutes = None, device: Device = None,
+) -> None:  # fmt: skip
+    """A CLIP on captioned images: fine-tuned, or from scratch with training/recipes/clip.yaml.
 
-    train(read_recipe(recipe, ClipRecipe, minutes, device))
+    \b
+    script2skin train clip --data set --run runs/clip
+    """
+    if _kind(recipe) == "clip":
+        from training.clip import ClipRecipe, train
+
+        with _sentences():
+            train(read_recipe(recipe, ClipRecipe, minutes, device, data=_sources(data), run=run))
+        return
+    from training.tune_clip import TuneClipRecipe
+    from training.tune_clip import train as tune
+
+    with _sentences():
+        tune(read_recipe(recipe, TuneClipRecipe, minutes, device, data=_sources(data), base=base, run=run))
+
+
+@app.command()
+def lora(
+    recipe: Recipe = RECIPES / "lora.yaml", data: Data = None, base: BaseModelName = None, run: RunFolder = None,
+    text_encoder: Tower = None, minutes: Minutes = None, device: Device = None,
+) -> None:  # fmt: skip
+    """LoRA adapters for a checkpoint's U-Net, and its text tower if the recipe says so, from captioned images.
+
+    \b
+    script2skin train lora --data set --run runs/my-lora
+    script2skin train lora --data set --text-encoder runs/clip --run runs/with-clip
+    """
+    _tune(recipe, minutes, device, data, base, run, text_encoder)
+
+
+@app.command()
+def dreambooth(
+    recipe: Recipe = RECIPES / "dreambooth.yaml", data: Data = None, base: BaseModelName = None, run: RunFolder = None,
+    text_encoder: Tower = None, minutes: Minutes = None, device: Device = None,
+) -> None:  # fmt: skip
+    """DreamBooth: a new thing from a few images, with pictures of the base's own so that nothing else is forgotten.
+
+    \b
+    script2skin train dreambooth --data few --run runs/booth
+    """
+    _tune(recipe, minutes, device, data, base, run, text_encoder)
+
+
+@app.command()
+def finetune(
+    recipe: Recipe = RECIPES / "finetune.yaml", data: Data = None, base: BaseModelName = None, run: RunFolder = None,
+    text_encoder: Tower = None, minutes: Minutes = None, device: Device = None,
+) -> None:  # fmt: skip
+    """A checkpoint's whole U-Net, or its cross-attention for a new text tower, from captioned images.
+
+    \b
+    script2skin train finetune --data set --run runs/mine
+    script2skin train finetune training/recipes/cross_attention.yaml --data set --text-encoder runs/clip --run runs/fitted
+    """
+    _tune(recipe, minutes, device, data, base, run, text_encoder)
 
 
 @app.command()
@@ -180,3 +248,38 @@ def everything(
     names = (*STEPS, "assemble")
     values = {name: yaml.safe_load((recipes / f"{name}.yaml").read_text(encoding="utf-8")) for name in names}
     typer.echo(run_all(values, minutes, phantoms, device, root, tuple(also or ()), start, variety, typical))
+
+
+def _tune(
+    recipe: Path, minutes: float | None, device: str | None, data: list[Path] | None, base: str | None, run: Path | None,
+    text_encoder: str | None,
+) -> None:  # fmt: skip
+    from training.tune import TuneRecipe, train
+
+    with _sentences():
+        train(read_recipe(recipe, TuneRecipe, minutes, device, data=_sources(data), base=base, run=run, text_encoder=text_encoder))
+
+
+def _sources(data: list[Path] | None) -> list[dict[str, Path]] | None:
+    return [{"path": path} for path in data] if data else None
+
+
+def _kind(recipe: Path) -> str | None:
+    """What a recipe says it is; None where it cannot be read, which `read_recipe` then says."""
+    try:
+        return yaml.safe_load(recipe.read_text(encoding="utf-8")).get("kind")
+    except (OSError, yaml.YAMLError, AttributeError):
+        return None
+
+
+@contextlib.contextmanager
+def _sentences() -> Iterator[None]:
+    """Errors meant for people end the command with their one sentence, without a traceback."""
+    from generation.errors import GenerationError
+    from training.run import TrainingError
+
+    try:
+        yield
+    except (TrainingError, GenerationError, FloatingPointError, FileNotFoundError, ValueError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error

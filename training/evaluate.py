@@ -15,7 +15,8 @@ app = typer.Typer(
     help="""Measure what a model draws.
 
     fidelity: are tone, rash and area as asked; how near to the training pictures; how varied; any copies?
-    strips: the same request in every tone: the same lesion, the same site, tones in order?""",
+    strips: the same request in every tone: the same lesion, the same site, tones in order?
+    compare: the same requests by two models, such as before and after a fine-tuning, side by side.""",
 )
 
 
@@ -96,3 +97,39 @@ def strips(
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     typer.echo(f"\n{measure.table(report)}\nAll figures and pictures: {out}")
+
+
+@app.command()
+def compare(
+    models: Annotated[list[str], typer.Argument(help="Two models or more: embedded, runs, folders.")],
+    out: Annotated[Path, typer.Option(help="Folder for pictures, comparison.json and comparison.jpg.")] = Path("runs/comparison"),
+    rash: Annotated[list[str] | None, typer.Option(help="Only these conditions (repeat the option); all that every model knows unless given.")] = None,
+    each: Annotated[int, typer.Option(min=1, help="Images a condition and model.")] = 2,
+    judge: Annotated[Path | None, typer.Option(help="Run of `script2skin train judge`, to measure as well as to show.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 5,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+) -> None:
+    """The same requests from the same seeds by every model: a sheet to look at, and what a judge says of each.
+
+    \b
+    script2skin evaluate compare embedded runs/clip
+    script2skin evaluate compare embedded runs/lora --rash scabies --rash eczema --each 12 --judge runs/judge
+    """
+    from assistant.vocabulary import vocabulary
+    from generation import Generator
+    from generation.errors import GenerationError
+    from training import compare as measure
+    from training.judge import read
+    from training.run import pick_device
+
+    try:
+        where = pick_device(device)
+        loaded = {name: Generator.load(name, device) for name in models}
+        known = [set(generator.card.trained.rash) for generator in loaded.values() if generator.card.trained and generator.card.trained.rash]
+        rashes = rash or [name for name in vocabulary().names("rash") if all(name in trained for trained in known)]
+        requests = measure.asked(rashes, each, seed)
+        report = measure.compare(loaded, requests, out, read(judge, where) if judge else None, where, _show)
+    except (FileNotFoundError, ValueError, GenerationError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"\n{measure.table(report)}\nSheet and pictures: {out}")
