@@ -13,6 +13,7 @@ from pydantic import Field
 from assistant.frames import Trained
 from generation.catalog import Card, write_card
 from generation.layout import weights_sha256
+from training.clip import IMAGE_ENCODER
 from training.dataset import Record, read_folder
 from training.patches import BASIS
 from training.run import Strict, load
@@ -60,6 +61,9 @@ def assemble(recipe: AssembleRecipe) -> Path:
     pipe.save_pretrained(aside, max_shard_size=recipe.max_shard_size)
     if (recipe.autoencoder / BASIS).exists():
         shutil.copy(recipe.autoencoder / BASIS, aside / BASIS)
+    for images in (recipe.clip / IMAGE_ENCODER, recipe.clip / "final" / IMAGE_ENCODER):
+        if images.is_dir():
+            shutil.copytree(images, aside / IMAGE_ENCODER, dirs_exist_ok=True)
     records = [record for folder in recipe.data for record in read_folder(folder)]
     card = Card(
         name=recipe.name,

@@ -280,6 +280,6 @@ def _sentences() -> Iterator[None]:
 
     try:
         yield
-    except (TrainingError, GenerationError, FloatingPointError, FileNotFoundError, ValueError) as error:
+    except (TrainingError, GenerationError, FloatingPointError, OSError, ValueError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ from training.dataset import Record, read_folder
 from training.judge import SLOTS, Judge, Opinion
 
 FILE = "fidelity.json"
+#: One line a picture: what was asked, what the judge sees, the colour measured, what was done for it (`training.fairness`).
+PICTURES = "pictures.jsonl"
 #: Pictures of the same request for the diversity of what is drawn, and requests for which this is measured.
 TWINS, TWIN_REQUESTS = 4, 24
 #: Side of the pictures that are compared for copies.
@@ -50,6 +52,8 @@ class Pictures:
 
     images: list[np.ndarray]
     labels: list[dict[str, str]]
+    #: Of drawn ones: file name, how many times drawn again for the tone, stops of exposure.
+    records: list[dict[str, Any]] = field(default_factory=list)
 
 
 def evenly(trained: Trained, images: int, seed: int) -> list[ImageRequest]:
@@ -79,7 +83,7 @@ def twins(trained: Trained, seed: int) -> list[ImageRequest]:
 
 def drawn(folder: Path, generator: Generator, requests: Sequence[ImageRequest], on_image: Callable[[int], None], **settings: Any) -> Pictures:
     """The pictures of ``requests`` in ``folder``: those there are kept, the others are drawn. Failures are left out."""
-    images, labels = [], []
+    images, labels, records = [], [], []
     for done, kept in enumerate(draw_into(folder, generator, requests, **settings), start=1):
         on_image(done)
         if kept.path is not None:
@@ -87,7 +91,9 @@ def drawn(folder: Path, generator: Generator, requests: Sequence[ImageRequest], 
                 images.append(np.asarray(file.convert("RGB")))
             request = requests[kept.request]
             labels.append({slot: getattr(request, slot) for slot in ("rash", "area", "tone")})
-    return Pictures(images, labels)
+            tone = kept.sidecar.get("measured_tone") or {}
+            records.append({"file": f"{folder.name}/{kept.path.name}", "drawn_again": tone.get("drawn_again", 0), "stops": tone.get("stops", 0.0)})
+    return Pictures(images, labels, records)
 
 
 def phantoms(folder: Path, known: Trained, most: int, side: int) -> Pictures:
@@ -117,6 +123,17 @@ def measured(pictures: Pictures, judge: Judge, device: torch.device) -> tuple[di
         names = list(judge.config[slot])
         figures[slot] = class_figures([label[slot] for label in pictures.labels], [names[k] for k in opinion.chosen[slot]])
     return figures, opinion, angles
+
+
+def listed(source: str, pictures: Pictures, judge: Judge, opinion: Opinion, angles: Sequence[float | None]) -> list[dict[str, Any]]:
+    """A row for every picture, as `PICTURES` has them."""
+    rows = []
+    for number, (label, angle) in enumerate(zip(pictures.labels, angles, strict=True)):
+        asked = {slot: label[slot] for slot in ("rash", "area", "tone")}
+        seen = {f"seen_{slot}": judge.config[slot][opinion.chosen[slot][number]] for slot in SLOTS}
+        record = pictures.records[number] if pictures.records else {}
+        rows.append({"source": source, **asked, **seen, "ita": None if angle is None else round(angle, 2), **record})
+    return rows
 
 
 def opinion_of(pictures: Pictures, judge: Judge, device: torch.device) -> Opinion:
@@ -256,7 +273,7 @@ def evaluate(
     reference = phantoms(judged, known, images, generator.resolution)
 
     figures, opinion, angles = measured(pictures, judge, device)
-    ceiling, true, _ = measured(reference, judge, device)
+    ceiling, true, true_angles = measured(reference, judge, device)
     half = np.arange(len(reference.images)) % 2 == 0
     kid_value, kid_deviation = kid(opinion.features, true.features)
     twin_features = opinion_of(pairs, judge, device).features
@@ -281,6 +298,8 @@ def evaluate(
     if trained_on:
         report["copies"] = copies(pictures, [r for folder in trained_on for r in read_folder(folder) if r.split == "train"], out, generator.resolution)
     sheets(out, pictures, figures, angles)
+    each = [*listed("generated", pictures, judge, opinion, angles), *listed("phantom", reference, judge, true, true_angles)]
+    (out / PICTURES).write_text("".join(json.dumps(row) + "\n" for row in each))
     (out / FILE).write_text(json.dumps(report, indent=1) + "\n")
     (out / "fidelity.md").write_text(table(report))
     return report

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 import yaml
 from pydantic import BaseModel
 
 from generation import catalog, hub, layout
 from generation.errors import CheckpointError
+from training import plots
 from training.run import Run, TrainingError
 
 #: What is fetched of a CLIP on a hub.
@@ -60,6 +65,8 @@ def write(
     ``parts``: fields of `generation.Card` beyond the base. ``told``: the figures as Markdown.
     """
     final.mkdir(parents=True, exist_ok=True)
+    rows = [row["images_per_second"] for row in plots.rows(run.folder / "metrics.jsonl") if "images_per_second" in row]
+    report |= {"peak_memory_gb": peak_memory(), "images_per_second": float(np.median(rows)) if rows else None}
     (run.folder / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     starts = [json.loads(line) for line in (run.folder / "starts.jsonl").read_text().splitlines()]
     machine = ", ".join(f"{name} {value}" for name, value in starts[-1].items() if name not in ("step", "data_sha256") and value is not None)
@@ -67,7 +74,8 @@ def write(
     values = yaml.safe_dump(json.loads(recipe.model_dump_json(exclude_none=True)), sort_keys=False, allow_unicode=True)
     (final / "README.md").write_text(
         f"# {title}: {run.folder.name}\n\nMade from `{recipe.base}`. Images drawn with it are synthetic and not for diagnosis.\n\n{told}\n\n"
-        f"{run.step} steps of {run.samples} images in {run.seconds / 60:.1f} minutes, started {len(starts)} times; last on: {machine}.\n"
+        f"{run.step} steps of {run.samples} images in {run.seconds / 60:.1f} minutes, started {len(starts)} times; at most "
+        f"{report['peak_memory_gb']:.1f} GB of memory; last on: {machine}.\n"
         f"Data (sha256 of names, captions and sizes): `{starts[-1]['data_sha256']}`.\n\n![Figures of the run]({loss})\n\n"
         f"```yaml\n{values}```\n"
     )
@@ -84,6 +92,13 @@ def write(
         print(f"Finished: {final}. Choose {name!r} in the chat's sidebar, or draw with --model {run.folder}.", flush=True)
     except CheckpointError as error:
         print(f"Finished: {final}; draw with --model {run.folder}. In the chat it is not offered: {error}", flush=True)
+
+
+def peak_memory() -> float:
+    """The most memory that was taken, in GB: on the GPU where there is one, else of this process."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
 
 
 def _named_from(base: str, final: Path) -> str:

@@ -111,14 +111,27 @@ def orthogonalised(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 class Ema:
-    """Exponential average of a model's floating-point state, in float32; the decay starts low and reaches ``decay``."""
+    """Exponential average of a model's floating-point state, in float32; the decay starts low and reaches ``decay``.
+
+    With decay 0 it is the state itself, and takes no memory.
+    """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.shadow = {name: value.detach().clone().float() for name, value in model.state_dict().items()}
         #: The model's own tensors: gathering them takes longer than averaging them.
         self._values = list(model.state_dict().values())
+        if decay == 0:
+            self.shadow = {name: value.detach() for name, value in model.state_dict().items()}
+        else:
+            self.shadow = {name: value.detach().clone().float() for name, value in model.state_dict().items()}
+
+    def load(self, state: dict[str, torch.Tensor]) -> None:
+        """Go on from the averages of a checkpoint."""
+        if self.decay:
+            self.shadow = {name: value.to(self.shadow[name].device) for name, value in state.items()}
 
     def update(self, step: int) -> None:
+        if self.decay == 0:
+            return
         decay = min(self.decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(self.shadow.values()), [value.float() for value in self._values], 1 - decay)

@@ -165,7 +165,7 @@ class Run:
             ) from error
         for group in self.optimizer.param_groups:
             group["weight_decay"] = self.schedule.weight_decay
-        self.ema.shadow = {k: v.to(self.ema.shadow[k].device) for k, v in state["ema"].items()}
+        self.ema.load(state["ema"])
         self.step, self.seconds = manifest["step"], manifest["seconds"]
 
     def _kept_metrics(self) -> dict[int, float]:

@@ -179,7 +179,7 @@ def train(recipe: TuneRecipe) -> Run:
     finished.pin(recipe.run, data=fingerprint(records), base=catalog.find(recipe.base).folder.name, trains=recipe.trains)
     material = Material(recipe, base, records, weights, device)
     unet, learning = prepared(base, recipe, device)
-    start = learning.kept()
+    start = learning.sampled()
     schedule, epoch = recipe.schedule.over(len(material.learn.records))
     run = Run(recipe.run, recipe, schedule, learning, fingerprint(records), samples=schedule.together, epoch=epoch)
     noise = Noise(base, device, recipe.snr_gamma)

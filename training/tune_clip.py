@@ -114,7 +114,7 @@ def train(recipe: TuneClipRecipe) -> Run:
     stock = copy.deepcopy(base.model.text_model).to(device).eval().requires_grad_(False) if recipe.keep_near else None
     before = retrieval(base.model.to(device).eval(), held_out, device)
     learning = Learning(clip=model)
-    start = learning.kept()
+    start = learning.sampled()
     schedule, epoch = recipe.schedule.over(len(learn))
     order = Order(np.array([weight[record.path] for record in learn.records]), schedule.together, schedule.seed)
     watch = Watch(figure="recall_mean", patience=recipe.patience)

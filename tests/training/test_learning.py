@@ -39,7 +39,7 @@ def test_only_what_learns_is_kept_and_in_full_precision():
     learning = Learning(frozen=frozen, learns=learns)
     assert set(learning.state_dict()) == {"learns.weight", "learns.bias"}
     assert learns.weight.dtype == torch.float32 and frozen.weight.dtype == torch.float16
-    before = learning.kept()
+    before = {name: value.clone() for name, value in learning.state_dict().items()}
     learning.load_state_dict({name: value + 1 for name, value in before.items()})
     assert torch.equal(learns.bias, before["learns.bias"] + 1)
     with pytest.raises(RuntimeError, match="differ"):
@@ -49,7 +49,7 @@ def test_only_what_learns_is_kept_and_in_full_precision():
 def test_weights_that_did_not_move_are_an_error():
     learning = Learning(line=nn.Linear(2, 2))
     with pytest.raises(RuntimeError, match="did not move"):
-        learning.check_moved(learning.kept())
+        learning.check_moved(learning.sampled())
 
 
 def test_adapters_go_where_names_end_so():

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,14 +11,15 @@ import torch
 import yaml
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
 from assistant.schema import ImageRequest
 from assistant.settings import settings
 from generation import Generator, find
 from tests.models import write_pipeline
-from training import tune
+from training import clip, tune, tune_clip
 from training.base import Noise, read_base, snr_weights
-from training.cli import RECIPES, read_recipe
+from training.cli import RECIPES, app, read_recipe
 from training.run import TrainingError
 from training.tune import TuneRecipe
 from training.tune_clip import TuneClipRecipe
@@ -254,3 +256,44 @@ def test_the_embedded_student_learns_at_scale_one_and_still_draws(labelled, tmp_
     assert model.card.steps == find("embedded").card.steps and {"acne", "vitiligo"} <= model.card.trained.rash
     assert model.made_of.startswith("embedded with a LoRA")
     assert next(Generator.load(tmp_path / "run").draw(REQUEST)).image.size == (256, 256)
+
+
+def test_a_lora_learnt_with_a_tuned_tower_is_drawn_with_both(base, labelled, tmp_path):
+    model, _ = clip.for_text_tower(base, clip.Towers(image_width=64, image_layers=1, image_size=32, patch_size=8))
+    whole = tmp_path / "base"
+    shutil.copytree(base, whole)
+    clip.export_image_encoder(model, whole / clip.IMAGE_ENCODER)
+    schedule = {"max_steps": 3, "batch": 8, "lr": 0.003, "ema": 0}
+    values = {"kind": "clip-tune", "run": tmp_path / "clip", "base": str(whole), "data": [{"path": labelled}], "device": "cpu"}
+    tune_clip.train(TuneClipRecipe(**values, schedule=schedule))
+    tune.train(recipe(whole, labelled, tmp_path / "both", text_encoder=str(tmp_path / "clip")))
+    both = find("both")
+    assert both.text_encoder and both.lora and "a text encoder of its own" in both.made_of
+    tower = load_file(tmp_path / "clip" / "final" / "text_encoder" / "model.safetensors")
+    assert same(tower, load_file(both.text_encoder / "model.safetensors"))
+    assert next(Generator.load("both").draw(REQUEST)).image
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--data", "nowhere"], "No image in nowhere"),
+        (["--data", "DATA", "--base", "nowhere"], "no model folder 'nowhere'"),
+        (["--data", "DATA", "--text-encoder", "nowhere"], "no text encoder folder 'nowhere'"),
+    ],
+)
+def test_bad_input_is_one_sentence(labelled, tmp_path, arguments, told):
+    given = [str(labelled) if word == "DATA" else word for word in arguments]
+    for command in ("lora", "dreambooth", "finetune"):
+        result = CliRunner().invoke(app, [command, *given, "--run", str(tmp_path / "run"), "--device", "cpu"])
+        assert result.exit_code == 1 and told in result.output and "Traceback" not in result.output
+        assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_too_little_memory_says_what_to_lower(base, labelled, tmp_path, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+    monkeypatch.setattr(tune.Learner, "losses", full)
+    with pytest.raises(TrainingError, match=r"lower schedule.batch .* or set gradient_checkpointing"):
+        tune.train(recipe(base, labelled, tmp_path / "run"))
