@@ -85,7 +85,7 @@ def test_commands_take_the_options_shown():
 
 def takewhile_word(arguments: list[str]) -> list[str]:
     """The subcommand: one word, or two for a room's own commands."""
-    return arguments[:2] if arguments[0] in ("data", "train") else arguments[:1]
+    return arguments[:2] if arguments[0] in ("data", "train", "evaluate") else arguments[:1]
 
 
 def test_files_it_points_at_exist():

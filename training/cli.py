@@ -112,6 +112,7 @@ def widen(recipe: Recipe = RECIPES / "widen.yaml") -> None:
 @app.command()
 def clip(
     recipe: Recipe = RECIPES / "tune_clip.yaml", data: Data = None, base: BaseModelName = None, run: RunFolder = None,
+    pipeline: Annotated[str | None, typer.Option(help="The model that the text tower is for, where the base is a CLIP alone.")] = None,
     minutes: Minutes = None, device: Device = None,
 ) -> None:  # fmt: skip
     """A CLIP on captioned images: fine-tuned, or from scratch with training/recipes/clip.yaml.
@@ -129,7 +130,7 @@ def clip(
     from training.tune_clip import train as tune
 
     with _sentences():
-        tune(read_recipe(recipe, TuneClipRecipe, minutes, device, data=_sources(data), base=base, run=run))
+        tune(read_recipe(recipe, TuneClipRecipe, minutes, device, data=_sources(data), base=base, run=run, pipeline=pipeline))
 
 
 @app.command()

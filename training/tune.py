@@ -25,7 +25,7 @@ from diffusers.utils import convert_state_dict_to_diffusers
 from peft.utils import get_peft_model_state_dict
 from pydantic import Field, model_validator
 
-from generation import catalog
+from generation import weights_sha256
 from training import finished, parallel
 from training.autoencoder import Source, gather
 from training.base import Base, Noise, read_base
@@ -91,7 +91,6 @@ class Material:
     def __init__(self, recipe: TuneRecipe, base: Base, records: list[Record], weights: np.ndarray, device: torch.device) -> None:
         self.recipe, self.base, self.device = recipe, base, device
         self.store = Latents(recipe.run / "latents", base.vae.to(device), base.basis, recipe.mirror, recipe.resolution)
-        self.text: dict[str, int] = {}
         learn = [i for i, record in enumerate(records) if record.split == "train"]
         self.learn = self._kept([records[i] for i in learn], weights[learn])
         self.held_out = self._kept([record for record in records if record.split != "train"][:64], None)
@@ -176,7 +175,7 @@ def train(recipe: TuneRecipe) -> Run:
     weights = weights[[record.path in chosen for record in records]]
     records = [record for record in records if record.path in chosen]
     recipe = shown(recipe, records)
-    finished.pin(recipe.run, data=fingerprint(records), base=catalog.find(recipe.base).folder.name, trains=recipe.trains)
+    finished.pin(recipe.run, data=fingerprint(records), base=weights_sha256(base.checkpoint.folder), trains=recipe.trains)
     material = Material(recipe, base, records, weights, device)
     unet, learning = prepared(base, recipe, device)
     start = learning.sampled()

@@ -23,6 +23,7 @@ from pydantic import Field
 from torch import nn
 from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
+from generation import catalog
 from training import finished, parallel, plots
 from training.autoencoder import Source, gather
 from training.clip import IMAGE_ENCODER, export, export_image_encoder, joined
@@ -93,6 +94,8 @@ def read_base(name: str, pipeline: str | None) -> ClipBase:
     model = CLIPModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
     tokenizer.model_max_length = min(tokenizer.model_max_length, model.config.text_config.max_position_embeddings)
+    if pipeline is None and (Path(name) / "final").is_dir() and (made := catalog.find(name).base):
+        pipeline = made.name if made.name in catalog.known() else str(made.folder)  # a run goes on for the same pipeline
     return ClipBase(model, tokenizer, Fed.read(folder, model.config.vision_config.image_size), pipeline, None)
 
 

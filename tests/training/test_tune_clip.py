@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +85,7 @@ def test_it_learns_and_its_text_tower_draws(base, labelled, tmp_path):
     )
     assert pipe("acne", num_inference_steps=1, output_type="np").images.shape == (1, 32, 32, 3)
     again = read_base(str(tmp_path / "run"), None)
+    assert again.pipeline and Path(again.pipeline).resolve() == base.resolve(), "a run goes on for the same pipeline"
     assert torch.equal(again.model.text_model.state_dict()["final_layer_norm.weight"], tower(tmp_path / "run")["final_layer_norm.weight"])
 
 
@@ -224,3 +226,25 @@ def test_a_base_without_towers_is_refused(base, tmp_path):
         read_base(str(base / "text_encoder"), None)
     with pytest.raises(CheckpointError, match="nowhere"):
         finished.clip_folder("nowhere")
+
+
+def test_a_clip_on_a_hub_is_read_from_the_cache(base, labelled, tmp_path, monkeypatch):
+    """Weights as safetensors, or pickled as OpenAI's smaller ones are, which are read without running what is in them."""
+    from huggingface_hub import constants
+
+    from tests.generation.test_derived import REVISION, to_hub
+
+    model, tokenizer = clip.for_text_tower(base, clip.Towers(image_width=64, image_layers=1, image_size=32, patch_size=8))
+    for name in ("safe", "pickled"):
+        model.save_pretrained(tmp_path / name)
+        tokenizer.save_pretrained(tmp_path / name)
+    weights = load_file(tmp_path / "pickled" / "model.safetensors")
+    (tmp_path / "pickled" / "model.safetensors").unlink()
+    torch.save(weights, tmp_path / "pickled" / "pytorch_model.bin")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    for name in ("safe", "pickled"):
+        to_hub(tmp_path / name, tmp_path / "hub", f"lab/{name}")
+        read = read_base(f"lab/{name}@{REVISION}", None)
+        assert torch.equal(read.model.text_model.state_dict()["final_layer_norm.weight"], weights["text_model.final_layer_norm.weight"])
+    with pytest.raises(CheckpointError, match="not on this machine and downloads are off"):
+        finished.clip_folder(f"lab/absent@{REVISION}")
