@@ -218,10 +218,12 @@ def _draft(item: Item, source: Source, out: Path, side: int, name: str, sha256: 
     if mask is not None:
         mask_name = str(Path(name.replace("images/", "masks/", 1)).with_suffix(".png").as_posix())
         _save(mask.resize(small.size, Image.Resampling.NEAREST), out / mask_name, "PNG")
+    text = row_text(labels)
     row = Row(
         **labels.model_dump(),
         file_name=name,
-        text=row_text(labels),
+        text=text,
+        captions=tuple(said for said in dict.fromkeys(item.captions) if said != text),
         source=item.source or source.name,
         license=item.license or source.license,
         group=item.group or key,

@@ -63,6 +63,8 @@ class Row(Labels):
     mask_file_name: str | None = None
     #: The label or caption in the words of the source, where it differs from ours.
     original_label: str | None = None
+    #: What else was said of it, in the source's own words: a text tower may learn from these beside ``text``.
+    captions: tuple[str, ...] = ()
 
     @field_validator("file_name", "mask_file_name")
     @classmethod
@@ -85,8 +87,8 @@ def write(folder: Path, rows: Iterable[Row]) -> Path:
     """
     ordered = sorted(rows, key=lambda row: row.file_name)
     _check(ordered)
-    # A column of nulls only has no type that `datasets` could load a picture from.
-    leave_out = set() if any(row.mask_file_name for row in ordered) else {"mask_file_name"}
+    # A column of nulls only has no type that `datasets` could load a picture from; the same of empty lists and of text.
+    leave_out = {name for name in ("mask_file_name", "captions") if not any(getattr(row, name) for row in ordered)}
     folder.mkdir(parents=True, exist_ok=True)
     target, half = folder / FILE, folder / f".{FILE}.tmp"
     with half.open("w", encoding="utf-8") as lines:

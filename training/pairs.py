@@ -109,8 +109,8 @@ def small_copies(records: list[Record], fed: Fed, cache: Path) -> np.ndarray:
     return np.load(path, mmap_mode="r")
 
 
-def learnable(records: list[Record], tokenizer: CLIPTokenizer, least: int = 2) -> list[Record]:
-    """The captioned ``records``, if something can be learnt from them.
+def learnable(records: list[Record], tokenizer: CLIPTokenizer, least: int = 2, every_caption: bool = False) -> list[Record]:
+    """The captioned ``records``, if something can be learnt from them: from their canonical captions, or from ``every_caption``.
 
     Raises:
         TrainingError: no captions, images that are not there, fewer than ``least`` to learn from, captions beyond the tokenizer's limit.
@@ -124,12 +124,14 @@ def learnable(records: list[Record], tokenizer: CLIPTokenizer, least: int = 2) -
     learn = [record for record in captioned if record.split == "train"]
     if len(learn) < least:
         raise TrainingError(f"There are {len(learn)} captioned images to learn from (split train); at least {least} are needed.")
-    texts = sorted({text for record in captioned for text in record.captions})
+    texts = sorted({text for record in captioned for text in (record.captions if every_caption else record.captions[:1])})
     limit = tokenizer.model_max_length
     long = [text for text, ids in zip(texts, tokenizer(texts).input_ids, strict=True) if len(ids) > limit]
     if long:
+        canonical = {record.text for record in captioned}
+        others = "" if canonical.intersection(long) else ", or set every_caption: false to learn from canonical captions alone"
         raise TrainingError(
             f"{len(long)} of {len(texts)} captions are longer than the {limit} tokens that this text tower reads and would be cut, such as "
-            f"{long[0]!r}. Shorten them in metadata.jsonl."
+            f"{long[0]!r}. Shorten them in metadata.jsonl{others}."
         )
     return captioned

@@ -105,7 +105,7 @@ def train(recipe: TuneClipRecipe) -> Run:
     base = read_base(recipe.base, recipe.pipeline)
     records, weights = gather(recipe.data)
     weight = {record.path: value for record, value in zip(records, weights, strict=True)}
-    records = learnable(records, base.tokenizer)
+    records = learnable(records, base.tokenizer, every_caption=recipe.every_caption)
     check(records)
     cache = recipe.run / "images"
     learn, held_out = (

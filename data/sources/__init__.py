@@ -27,6 +27,8 @@ class Item:
     #: Lesion mask of the same size, white on the lesion.
     mask: Path | None = None
     original_label: str | None = None
+    #: Captions in people's own words.
+    captions: tuple[str, ...] = ()
     #: The picture shows skin through a dermatoscope: nothing else, under a lamp of its own colour.
     dermoscopic: bool = False
     #: What a row of a set keeps when it is imported into another: where it came from, and that its tone was measured.

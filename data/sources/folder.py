@@ -2,10 +2,10 @@
 
 - ``photos/Eczema Photos/17.jpg``: the folder's name is the label; ``photos/test/Eczema Photos/17.jpg`` states the split too
   (train, validation and test, as people name them);
-- ``photos/17.jpg`` with ``photos/17.txt``: the caption; it goes before the folder's name;
+- ``photos/17.jpg`` with ``photos/17.txt``: the caption, or several, a line each; they go before the folder's name;
 - ``captions.jsonl`` (or a folder with one such file) with ``{"image": "17.jpg", "caption": "…"}`` a line, paths below
   the file's own folder. A line may also state rash, area, tone, severity, size, number, group, split and mask; what it
-  states goes before its caption.
+  states goes before its caption. Lines of one image, one after another, are captions of it.
 
 A label is read with the vocabulary. One that it does not know is kept under its own name, in small letters;
 a caption has to name one rash that it knows.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -73,9 +74,11 @@ def _tree(root: Path, group: re.Pattern[str] | None) -> Iterator[Item | Skipped]
 def _from_tree(file: Path, root: Path, group: re.Pattern[str] | None) -> Item | Skipped:
     beside, below = file.with_suffix(".txt"), file.relative_to(root)
     split = SPLITS.get(below.parts[0].lower()) if len(below.parts) > 1 else None
+    captions: tuple[str, ...] = ()
     if beside.is_file():
         text = beside.read_text(encoding="utf-8", errors="replace").strip()
-        labels = labels_of(text)
+        captions = tuple(line.strip() for line in text.splitlines() if line.strip())
+        labels = labels_of(text) or (labels_of(captions[0]) if captions else None)
         if labels is None:
             return Skipped(file, f"caption names not exactly one known rash: {text[:80]!r}")
     elif len(below.parts) > (2 if split else 1):
@@ -85,7 +88,7 @@ def _from_tree(file: Path, root: Path, group: re.Pattern[str] | None) -> Item | 
             return Skipped(file, f"folder names no class: {text!r}")
     else:
         return Skipped(file, "no label: neither a caption beside it nor a class folder around it")
-    return Item(file, labels, group=_group(group, below), split=split, original_label=text)
+    return Item(file, labels, group=_group(group, below), split=split, original_label=text, captions=captions)
 
 
 def _listed(path: Path, group: re.Pattern[str] | None, rest: bool = False) -> Iterator[Item | Skipped]:
@@ -96,12 +99,27 @@ def _listed(path: Path, group: re.Pattern[str] | None, rest: bool = False) -> It
         raise SourceError(f"{path} cannot be read: {error}.") from None
     if not lines:
         raise SourceError(f'{path} is empty; expected {{"image": "…", "caption": "…"}} a line.')
-    found = [_from_line(line, path.parent, group) for line in lines]
+    found = _together([_from_line(line, path.parent, group) for line in lines])
     check_splits(found, path)
     named = {item.path.resolve() for item in found} | {item.mask.resolve() for item in found if isinstance(item, Item) and item.mask}
     if rest:
         found += [Skipped(file, UNNAMED) for file in files_below(path.parent) if is_picture(file) and file.resolve() not in named]
     return iter(found)
+
+
+def _together(found: list[Item | Skipped]) -> list[Item | Skipped]:
+    """Items of one image that follow each other and say the same of it become one, with the captions of all."""
+    kept: list[Item | Skipped] = []
+    for item in found:
+        last = kept[-1] if kept else None
+        alike = isinstance(item, Item) and isinstance(last, Item) and replace(item, captions=(), original_label=None) == replace(
+            last, captions=(), original_label=None
+        )  # fmt: skip
+        if alike:
+            kept[-1] = replace(last, captions=(*last.captions, *item.captions))
+        else:
+            kept.append(item)
+    return kept
 
 
 def _from_line(line: str, root: Path, group: re.Pattern[str] | None) -> Item | Skipped:
@@ -126,7 +144,7 @@ def _from_line(line: str, root: Path, group: re.Pattern[str] | None) -> Item | S
         return Skipped(image, f"caption names not exactly one known rash: {text[:80]!r}")
     return Item(
         image, labels, group=stated.get("group") or _group(group, Path(stated["image"])), split=stated.get("split"),
-        mask=root / stated["mask"] if stated.get("mask") else None, original_label=text or None,
+        mask=root / stated["mask"] if stated.get("mask") else None, original_label=text or None, captions=(text,) if text else (),
     )  # fmt: skip
 
 

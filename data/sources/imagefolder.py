@@ -99,6 +99,7 @@ def _item(line: _Line, root: Path) -> Item | Skipped:
     return Item(
         picture, labels, key=values.get("key"), group=_text(values, "group"), split=split, mask=line.folder / mask if mask else None,
         original_label=_text(values, "original_label") or (None if "rash" in values else text or None),
+        captions=tuple(map(str, values["captions"])) if isinstance(values.get("captions"), list) else (),
         source=_text(values, "source"), license=_text(values, "license"),
         tone_estimated=values.get("tone_estimated") in (True, "True", "true"), ita=_number(values.get("ita")),
     )  # fmt: skip

@@ -58,7 +58,7 @@ def tried(name: str, arguments: argparse.Namespace, home: Path) -> str:
     command = {"clip-tune": "clip", "tune": "lora"}[recipe["kind"]]
     environment = {**os.environ, "SCRIPT2SKIN_HOME": str(home)}
     done = subprocess.run(
-        [sys.executable, "-m", "script2skin", "train", command, str(path)], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", "import script2skin; script2skin.main()", "train", command, str(path)], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
         return (done.stderr.strip() or done.stdout.strip() or f"ended with {done.returncode}").splitlines()[-1]

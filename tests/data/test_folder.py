@@ -99,6 +99,24 @@ def test_listed_in_json_lines(tmp_path):
     ]  # fmt: skip
 
 
+def test_several_captions_of_one_image(tmp_path):
+    """A line each in the file beside it, or a line each of the listing; what they say canonically is said once."""
+    root = tmp_path / "photos"
+    save(root / "1.jpg", 1)
+    (root / "1.txt").write_text("eczema on the elbow of fair skin\nitchy eczema in the crook of a pale arm\n")
+    rows = bring(root, tmp_path / "set")[1]
+    assert rows[0].captions == ("eczema on the elbow of fair skin", "itchy eczema in the crook of a pale arm")
+    assert rows[0].text == "eczema type of rash at the elbow area on a fair skin"
+    save(root / "2.jpg", 2)
+    lines = [("1.jpg", "eczema, elbow, fair skin"), ("1.jpg", rows[0].text), ("1.jpg", "acne, elbow, fair skin"), ("2.jpg", "acne")]
+    (tmp_path / "list.jsonl").write_text("".join(json.dumps({"image": f"photos/{i}", "caption": c}) + "\n" for i, c in lines))
+    report, rows = bring(tmp_path / "list.jsonl", tmp_path / "other")
+    assert [row.captions for row in rows if row.rash == "eczema"] == [("eczema, elbow, fair skin",)]
+    assert (report.found, len(report.skipped)) == (3, 1) and "another label" in report.skipped[0].reason
+    again = manifest.read(tmp_path / "other")
+    assert {row.captions for row in again} == {("eczema, elbow, fair skin",), ("acne",)}
+
+
 def test_a_group_stated_in_two_splits_is_refused(tmp_path):
     save(tmp_path / "1.jpg", 1)
     listed = tmp_path / "captions.jsonl"
