@@ -392,7 +392,9 @@ def conditions(rashes: Sequence[str], topic: str | None, tones: Sequence[str], t
 
 
 def told(note: Note, topic: str | None, tones: Sequence[str]) -> str:
-    """One condition in two or three sentences, by what was asked."""
+    """One condition in two or three sentences, by what was asked; of one's own conditions no more than its entry says."""
+    if note.rash in vocabulary().own:
+        return f"**{note.rash.capitalize()}.** {note.about}"
     scale = vocabulary().names("tone")
     light, dark = f"On light skin: {lowered(note.appearance)}", f"On dark skin: {lowered(note.dark_skin)}"
     sites = f"Usual sites: {lowered(note.sites)}"

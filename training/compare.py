@@ -16,7 +16,7 @@ from assistant.schema import ImageRequest
 from assistant.vocabulary import vocabulary
 from generation import Generator
 from generation.sheets import contact_sheet
-from training.fidelity import Pictures, beside_phantoms, drawn, measured
+from training.fidelity import Pictures, drawn, measured
 from training.judge import Judge
 
 FILE = "comparison.json"
@@ -93,7 +93,8 @@ def table(report: dict[str, Any]) -> str:
     (first, one), (last, other) = next(iter(told.items())), list(told.items())[-1]
     rows = [(f"{slot} as asked", f"{one[slot]:.1%}", f"{other[slot]:.1%}") for slot in ("rash", "area", "tone")]
     rows += [(rash, f"{share:.0%}", f"{other['of_each'][rash]:.0%}") for rash, share in one["of_each"].items()]
-    return f"{report['images']} images each:\n\n{beside_phantoms(first, last, rows)}"
+    lines = [f"| {report['images']} images each | {first} | {last} |", "| --- | --- | --- |", *(f"| {' | '.join(row)} |" for row in rows)]
+    return "\n".join(lines)
 
 
 def _slug(name: str) -> str:

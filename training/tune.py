@@ -13,6 +13,7 @@ import copy
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,8 @@ class Material:
         self.number = {caption: i for i, caption in enumerate(captions)}
         self.tokens = tokens(base.tokenizer, captions)
         self.told = None if recipe.text_lora else encode_captions(base.text_encoder.to(device), base.tokenizer, captions)
+        if not recipe.text_lora:
+            base.text_encoder.to("cpu")  # what is encoded once need not lie in the GPU's memory
 
     def _kept(self, records: list[Record], weights: np.ndarray | None) -> Kept:
         with parallel.one_after_another():
@@ -316,6 +319,8 @@ class Learner:
         guidance = card.guidance_scale if self.recipe.guidance_scale is None else self.recipe.guidance_scale
         draw(shown, self.recipe.show, self.recipe.steps or card.steps, guidance, picture)
         pipe.vae.to("cpu")
+        if not self.recipe.text_lora:
+            base.text_encoder.to("cpu")
 
 
 def finish(recipe: TuneRecipe, base: Base, unet: UNet2DConditionModel, learning: Learning, run: Run) -> None:
@@ -336,12 +341,12 @@ def finish(recipe: TuneRecipe, base: Base, unet: UNet2DConditionModel, learning:
         whole_pipeline(recipe, base, unet, final)
         own = base.checkpoint.card.model_dump(exclude_unset=True, exclude={"sha256", "name"})
         card = {**own, **card}
-    trained = with_conditions(base, run, recipe)
+    records = [record for record in gather(recipe.data)[0] if record.split == "train"]
+    trained = with_conditions(base, records)
     if trained is not None:
         card["trained"] = trained
     if recipe.identifier:
-        own = {record.values.get("rash") for record in gather(recipe.data)[0]} - {None}
-        card["identifiers"] = dict.fromkeys(sorted(own), recipe.identifier)
+        card["identifiers"] = dict.fromkeys(sorted({record.values["rash"] for record in records if "rash" in record.values}), recipe.identifier)
     rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     report = {"steps": run.step, "images": run.step * run.samples, "last": rows[-1]}
     sheet = sorted((run.folder / "validation").glob("*.png"))[-1]
@@ -357,24 +362,43 @@ def adapter_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.contiguous() for name, value in convert_state_dict_to_diffusers(get_peft_model_state_dict(model)).items()}
 
 
-def with_conditions(base: Base, run: Run, recipe: TuneRecipe) -> dict[str, list[str]] | None:
-    """The base's vocabulary and what the data name beyond it; None where the base's is open."""
-    trained = base.checkpoint.card.trained
-    if trained is None:
-        return None
+def with_conditions(base: Base, records: list[Record]) -> dict[str, list[str]] | None:
+    """The base's vocabulary and what ``records`` name beyond it; None where the base's is open."""
     from assistant.vocabulary import vocabulary
 
-    records = [record for record in gather(recipe.data)[0] if record.split == "train"]
-    told = {slot: set(names) for slot, names in trained.model_dump().items() if names is not None}
+    trained = base.checkpoint.card.trained
+    names = {slot: {r.values[slot] for r in records if slot in r.values} for slot in ("rash", "area", "tone")}
+    askable = {rash for rash in names["rash"] if offered(rash, records)}
+    if trained is None:
+        return None
+    told = {slot: set(known) for slot, known in trained.model_dump().items() if known is not None}
     for slot in told:
-        told[slot] |= {record.values[slot] for record in records if slot in record.values} & set(vocabulary().names(slot))
-    return {slot: sorted(names) for slot, names in told.items()}
+        told[slot] |= askable if slot == "rash" else names[slot] & set(vocabulary().names(slot))
+    return {slot: sorted(values) for slot, values in told.items()}
+
+
+def offered(rash: str, records: list[Record]) -> bool:
+    """Whether the chat can be asked for a condition of the data, from its next start on; says so where it is new."""
+    from assistant.vocabulary import own, vocabulary
+
+    if rash in vocabulary().names("rash"):
+        return True
+    shown = [record for record in records if record.values.get("rash") == rash]
+    areas = Counter(record.values["area"] for record in shown if record.values.get("area") in vocabulary().names("area"))
+    kind = "lesion" if " type of lesion" in shown[0].text else "rash"
+    if own.add(rash, areas.most_common(1)[0][0] if areas else "arm", kind):
+        print(f"{rash!r} can be asked for in the chat from now on: it stands in {own.path()}, where synonyms can be added.", flush=True)
+        return True
+    print(f"{rash!r} is learnt, but cannot be asked for in the chat: in a sentence its words mean something else.", flush=True)
+    return False
 
 
 def copy_tower(base: Base, final: Path) -> None:
-    """The text tower that was trained with, and its tokenizer, beside the adapter."""
-    base.text_encoder.save_pretrained(final / "text_encoder")
-    base.tokenizer.save_pretrained(final / "tokenizer")
+    """The files of the text tower that was trained with, and of its tokenizer."""
+    for source, target in ((base.layout.text_encoder.folder, final / "text_encoder"), (base.layout.tokenizer, final / "tokenizer")):
+        target.mkdir()
+        for file in (file for file in source.iterdir() if file.is_file() and file.suffix in (".json", ".safetensors", ".txt")):
+            _linked(str(file), str(target / file.name))
 
 
 def whole_pipeline(recipe: TuneRecipe, base: Base, unet: UNet2DConditionModel, final: Path) -> None:

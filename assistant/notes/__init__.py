@@ -59,9 +59,18 @@ def notes() -> dict[str, Note]:
     paths = sorted((p for p in files(__package__).iterdir() if p.name.endswith(".yaml")), key=lambda p: p.name)
     loaded = [Note.model_validate(yaml.load(path.read_text("utf-8"), loader)) for path in paths]
     by_rash = {note.rash: note for note in loaded}
-    expected = set(vocabulary().names("rash"))
+    expected = set(vocabulary().names("rash")) - vocabulary().own
     if len(by_rash) != len(loaded) or set(by_rash) != expected:
         raise ValueError(
             f"notes and vocabulary differ: {sorted(expected ^ set(by_rash)) or 'a condition has two notes'}"
         )
-    return by_rash
+    return {**by_rash, **{rash: _of_ones_own(rash) for rash in sorted(vocabulary().own)}}
+
+
+def _of_ones_own(rash: str) -> Note:
+    """What there is to say of a condition beyond the vocabulary: what its entry says."""
+    entry, nothing = vocabulary().entry("rash", rash), ""
+    return Note.model_construct(
+        rash=rash, about=entry.notes or "A condition of your own; there are no notes on it.", appearance=nothing, dark_skin=nothing,
+        contagious=nothing, feels=nothing, sites=nothing, areas=(entry.typical_area,), resembles=(), sources=("your own data",),
+    )  # fmt: skip

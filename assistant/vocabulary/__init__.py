@@ -166,8 +166,12 @@ class Vocabulary:
     'foot'
     """
 
-    def __init__(self, folder: Path = HERE):
+    def __init__(self, folder: Path = HERE, own: tuple[Entry, ...] = ()):
+        """``own``: conditions beyond the vocabulary, see :mod:`assistant.vocabulary.own`."""
         files = {slot: _read(folder / f"{slot}.yaml", _SlotFile) for slot in SLOTS}
+        #: Names of the conditions that are not the project's.
+        self.own = frozenset(entry.name for entry in own)
+        files["rash"] = files["rash"].model_copy(update={"entries": (*files["rash"].entries, *own)})
         for slot, file in files.items():
             if file.slot != slot:
                 raise VocabularyError(f"{slot}.yaml says slot {file.slot!r}; write 'slot: {slot}' or rename the file.")
@@ -328,8 +332,10 @@ def words(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def vocabulary() -> Vocabulary:
-    """The vocabulary that ships with the project, loaded once."""
-    return Vocabulary()
+    """The vocabulary that ships with the project and the conditions of one's own, loaded once."""
+    from assistant.vocabulary.own import read
+
+    return Vocabulary(own=read())
 
 
 _SlotFile.model_rebuild()

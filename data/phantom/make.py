@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from assistant.caption import caption
 from assistant.notes import notes
+from assistant.vocabulary import vocabulary
+from data.labels import row_text
 from data.manifest import Labels, Row, read, write
 
 LICENSE = "Apache-2.0"
@@ -48,7 +49,7 @@ class Job:
     def row(self) -> Row:
         return Row(
             **self.labels.model_dump(), file_name=self.file_name, mask_file_name=self.mask_file_name,
-            text=caption(self.labels), source=SOURCE, license=LICENSE, group=f"phantom-body-{self.identity}",
+            text=row_text(self.labels), source=SOURCE, license=LICENSE, group=f"phantom-body-{self.identity}",
             split="validation" if self.identity == VALIDATION_IDENTITY else "train",
         )  # fmt: skip
 
@@ -60,7 +61,8 @@ def plan(count: int, seed: int, rashes: list[str], areas: list[str], tones: list
     """
     notes_of = notes()
     combinations = [
-        (r, a, t) for r in rashes for a in areas for t in tones for _ in range(typical if a in notes_of[r].areas else 1)
+        (r, a, t) for r in rashes for a in areas for t in tones
+        for _ in range(typical if r in notes_of and a in notes_of[r].areas else 1)
     ]
     for number in range(count):
         round_, place = divmod(number, len(combinations))
@@ -133,6 +135,8 @@ def make(
     from data.phantom.sites import sites
 
     chosen = []
+    if not rashes:  # those beyond the vocabulary are drawn when they are named
+        rashes = [name for name in RASHES if name in vocabulary().names("rash")]
     for slot, wanted, known in (("rash", rashes, RASHES), ("area", areas, sites()), ("tone", tones, TONES)):
         unknown = set(wanted or ()) - set(known)
         if unknown:

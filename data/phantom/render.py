@@ -29,7 +29,7 @@ BACKDROPS = [  # linear sRGB of drapes and studio cloths, the usual ones first
 SPREAD = {
     "acne": 0.26, "urticaria": 0.27, "psoriasis": 0.20, "vitiligo": 0.19, "eczema": 0.13, "tinea": 0.13, "chickenpox": 0.27,
     "shingles": 0.24, "impetigo": 0.13, "contact dermatitis": 0.10, "seborrheic dermatitis": 0.15, "lichen planus": 0.12,
-    "pityriasis rosea": 0.27, "rosacea": 0.16, "scabies": 0.20, "melasma": 0.20, "warts": 0.12,
+    "pityriasis rosea": 0.27, "rosacea": 0.16, "scabies": 0.20, "melasma": 0.20, "warts": 0.12, "purpura": 0.11,
 }  # fmt: skip
 
 

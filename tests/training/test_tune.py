@@ -258,6 +258,30 @@ def test_the_embedded_student_learns_at_scale_one_and_still_draws(labelled, tmp_
     assert next(Generator.load(tmp_path / "run").draw(REQUEST)).image.size == (256, 256)
 
 
+def test_a_condition_beyond_the_vocabulary_can_be_asked_for(base, labelled, tmp_path, home, capsys):
+    rows = [json.loads(line) for line in (labelled / "metadata.jsonl").read_text().splitlines()]
+    for name, rash in (("own", "purpura"), ("mixed", "acne and rosacea")):
+        named = [{**row, "rash": rash, "text": row["text"].replace(row["rash"], rash), "mask_file_name": None} for row in rows]
+        for row in named:
+            row["file_name"] = str(labelled / row["file_name"])
+        metadata(tmp_path / name, named)
+    card = json.loads((base / "script2skin.json").read_text()) if (base / "script2skin.json").exists() else {}
+    whole = tmp_path / "base"
+    shutil.copytree(base, whole)
+    known = {"rash": ["acne"], "area": ["face"], "tone": ["fair"]}
+    (whole / "script2skin.json").write_text(json.dumps({**card, "steps": 2, "trained": known}))
+    tune.train(recipe(whole, tmp_path / "own", tmp_path / "run"))
+    assert "can be asked for in the chat from now on" in capsys.readouterr().out
+    assert yaml.safe_load((home / "conditions.yaml").read_text()) == [{"name": "purpura", "typical_area": "face", "kind": "rash"}]
+    trained = find(tmp_path / "run").card.trained
+    assert trained.rash == {"acne", "purpura"} and trained.tone == {"fair", "black"}
+    tune.train(recipe(whole, tmp_path / "mixed", tmp_path / "other"))
+    assert "cannot be asked for" in capsys.readouterr().out and find(tmp_path / "other").card.trained.rash == {"acne"}
+    code = "from script2skin import main; import sys; sys.argv = ['script2skin', 'generate', 'purpura on the face, fair skin', '--model', sys.argv[1], '--out', sys.argv[2]]; main()"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "run"), str(tmp_path / "out")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and next((tmp_path / "out").glob("purpura_face_fair_*.png")), done.stderr
+
+
 def test_a_lora_learnt_with_a_tuned_tower_is_drawn_with_both(base, labelled, tmp_path):
     model, _ = clip.for_text_tower(base, clip.Towers(image_width=64, image_layers=1, image_size=32, patch_size=8))
     whole = tmp_path / "base"
