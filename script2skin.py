@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from assistant.coverage import Coverage
     from assistant.frames import Trained
     from assistant.schema import ImageRequest, Turn
     from generation import Generator
@@ -72,6 +73,7 @@ ROOMS = {
     "data": ("data.cli", "Bring pictures into one labelled set."),
     "train": ("training.cli", "Train a model from a labelled set."),
     "evaluate": ("training.evaluate", "Measure what a model draws."),
+    "study": ("study.cli", "Show real and synthetic pictures blinded to readers, and report what they saw."),
 }
 
 app = typer.Typer(
@@ -105,8 +107,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Entry point of the console command."""
+    from assistant.vocabulary import VocabularyError
+
     try:
         app()
+    except VocabularyError as error:  # of one's own conditions: the project's own files are tested
+        typer.echo(str(error), err=True)
+        sys.exit(1)
     except BrokenPipeError:  # the reader has seen enough, as in `script2skin … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -136,6 +143,15 @@ def open_app(
     page = util.find_spec("streamlit_app")
     if page is None or page.origin is None:
         _fail("The page streamlit_app.py is missing; install the project again.")
+    from streamlit.web import cli
+
+    typer.echo(f"The chat is at http://{'localhost' if host == '0.0.0.0' else host}:{port}. Ctrl+C here ends it.")
+    threading.Thread(target=_load_ahead, args=(host, port), daemon=True).start()
+    cli.main(["run", page.origin, *streamlit_flags(port, host, browser)], prog_name="streamlit")
+
+
+def streamlit_flags(port: int, host: str, browser: bool) -> list[str]:
+    """What ``streamlit run`` is told: where to listen, and to call nobody."""
     options = {
         "server.port": port,
         "server.address": host,
@@ -146,12 +162,7 @@ def open_app(
         # Streamlit's own words at the start, and a notice on the page that offers to install things for its developers.
         "logger.hideWelcomeMessage": "true",
     }
-    flags = [f"--{name}={value}" for name, value in options.items()]
-    from streamlit.web import cli
-
-    typer.echo(f"The chat is at http://{'localhost' if host == '0.0.0.0' else host}:{port}. Ctrl+C here ends it.")
-    threading.Thread(target=_load_ahead, args=(host, port), daemon=True).start()
-    cli.main(["run", page.origin, *flags], prog_name="streamlit")
+    return [f"--{name}={value}" for name, value in options.items()]
 
 
 def _load_ahead(host: str, port: int) -> None:
@@ -182,7 +193,8 @@ def chat(
 
     parts = {"text_encoder": text_encoder, "lora": lora, "lora_scale": lora_scale}
     studio = None if dry_run else Studio(out, model, steps, guidance, device, parts=parts)
-    conversation = Conversation(seed=seed, trained=None if studio is None else studio.trained())
+    known = {} if studio is None else {"trained": studio.trained(), "coverage": studio.coverage()}
+    conversation = Conversation(seed=seed, **known)
     for text in _lines(prompt=not as_json and sys.stdin.isatty()):
         turn = conversation.say(text)
         if not as_json:
@@ -217,7 +229,7 @@ def generate(
     parts = {"text_encoder": text_encoder, "lora": lora, "lora_scale": lora_scale}
     studio = Studio(out, model, steps, guidance, device, batch_size, parts)
     with _sentences():
-        conversation = Conversation(seed=seed, trained=studio.checkpoint().card.trained, limit=None)
+        conversation = Conversation(seed=seed, trained=studio.checkpoint().card.trained, limit=None, coverage=studio.coverage())
     turn = conversation.say(text)
     if turn.act != "generate" or not turn.requests:
         if as_json:
@@ -291,6 +303,20 @@ class Studio:
 
         try:
             return self.checkpoint().card.trained
+        except GenerationError as error:
+            typer.echo(_clean(str(error)), err=True)
+            return None
+
+    def coverage(self) -> Coverage | None:
+        """What is counted of the model's training pictures; a damaged count is said, and the conversation goes on."""
+        from generation import GenerationError
+
+        try:
+            checkpoint = self.checkpoint()
+        except GenerationError:  # `trained` says it
+            return None
+        try:
+            return checkpoint.coverage
         except GenerationError as error:
             typer.echo(_clean(str(error)), err=True)
             return None

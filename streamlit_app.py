@@ -10,6 +10,7 @@ from functools import partial
 
 import streamlit as st
 
+from assistant.coverage import Coverage
 from assistant.plain import cut, plain
 from assistant.schema import ImageRequest
 from assistant.session import Chat, Chats, missing_parts
@@ -118,8 +119,8 @@ def go_to(conversation_id: str | None = None) -> None:
 
 def hear(chat: Chat, text: str) -> None:
     checkpoint, _ = checkpoint_of(st.session_state.model)
-    trained = checkpoint.card.trained if checkpoint else None
-    saved = chat.say(text, chosen(), seed=st.session_state.seed, trained=trained)
+    trained, coverage = (checkpoint.card.trained, coverage_of(checkpoint)[0]) if checkpoint else (None, None)
+    saved = chat.say(text, chosen(), seed=st.session_state.seed, trained=trained, coverage=coverage)
     st.query_params["c"] = chat.id
     if saved.status == "drawing":
         studio().draw(chat, saved)
@@ -190,6 +191,8 @@ def choices() -> Checkpoint | None:
         help="A name from the list, or type the folder of a training run or of a model in diffusers' layout.",
     )
     checkpoint, problem = checkpoint_of(st.session_state.model)
+    if checkpoint:
+        _, problem = coverage_of(checkpoint)
     if problem:
         st.error(plain(problem))
     card = checkpoint.card if checkpoint else Card()
@@ -215,6 +218,14 @@ def checkpoint_of(model: str | None) -> tuple[Checkpoint | None, str]:
     """A checkpoint, or a sentence that says why it is not at hand."""
     try:
         return find(model or "embedded"), ""
+    except GenerationError as error:
+        return None, str(error)
+
+
+def coverage_of(checkpoint: Checkpoint) -> tuple[Coverage | None, str]:
+    """What is counted of a checkpoint's training pictures, or a sentence that says why it cannot be read; it draws all the same."""
+    try:
+        return checkpoint.coverage, ""
     except GenerationError as error:
         return None, str(error)
 

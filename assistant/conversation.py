@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from assistant.coverage import Coverage, notice
 from assistant.dialogue import History, chosen, respond
 from assistant.frames import Trained
 from assistant.parser import Parser
@@ -22,6 +23,7 @@ class Conversation:
 
     ``seed`` is that of the first image (default: the setting, else drawn); the same seed and sentences give the same
     turns. ``trained`` is the vocabulary of the checkpoint (None: all of it) and may be changed between turns.
+    ``coverage`` counts the checkpoint's training pictures: where few stand behind what is drawn, the reply says so.
     ``limit`` is the largest number of images a turn (None: any number).
     """
 
@@ -31,6 +33,7 @@ class Conversation:
         trained: Trained | None = None,
         history: History | None = None,
         limit: int | None = MAX_IMAGES_PER_TURN,
+        coverage: Coverage | None = None,
     ):
         if seed is None:
             seed = settings().seed
@@ -39,6 +42,7 @@ class Conversation:
         self.history = history or History(seed=seed)
         self.trained = trained
         self.limit = limit
+        self.coverage = coverage
         self._parse = Parser().parse
 
     def say(self, text: str, seed: int | None = None) -> Turn:
@@ -46,7 +50,10 @@ class Conversation:
         parsed = self._parse(text)
         if choice := chosen(self.history.state, parsed):
             parsed = self._parse(choice)
+        before = self.history.state.requests
         self.history, turn = respond(self.history, parsed, trained=self.trained, limit=self.limit, seed=seed)
+        if turn.act == "generate" and (few := notice(turn.requests, self.coverage, before)):
+            turn = turn.model_copy(update={"reply": f"{turn.reply} {few}"})
         return turn
 
     def dump(self) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from assistant.store import (
 
 if TYPE_CHECKING:
     from assistant.conversation import Conversation
+    from assistant.coverage import Coverage
     from assistant.frames import Trained
 
 log = logging.getLogger(__name__)
@@ -98,14 +99,15 @@ class Chat:
         *,
         seed: int | None = None,
         trained: Trained | None = None,
+        coverage: Coverage | None = None,
     ) -> SavedTurn:
         """Answer ``text``; a turn that asks for images comes back with status ``drawing``: start to draw it.
 
         ``settings`` (model, steps, guidance_scale) are kept with the turn; ``seed`` is used where a new one would be
-        drawn; ``trained`` is the checkpoint's vocabulary.
+        drawn; ``trained`` is the checkpoint's vocabulary and ``coverage`` counts what it was trained on.
         """
         with self._lock:
-            turn = self._answer(text, seed, trained)
+            turn = self._answer(text, seed, trained, coverage)
             saved = SavedTurn(
                 position=len(self.turns),
                 text=text,
@@ -164,7 +166,7 @@ class Chat:
             (turn for turn in reversed(before) if turn.images and turn.turn.requests == saved.turn.requests), None
         )
 
-    def _answer(self, text: str, seed: int | None, trained: Trained | None) -> Turn:
+    def _answer(self, text: str, seed: int | None, trained: Trained | None, coverage: Coverage | None) -> Turn:
         from assistant import Conversation
 
         forgotten = ""
@@ -175,7 +177,7 @@ class Chat:
                 forgotten = "What was said before could not be read back, so I start afresh. "
         if self._dialogue is None:
             self._dialogue = Conversation()
-        self._dialogue.trained = trained
+        self._dialogue.trained, self._dialogue.coverage = trained, coverage
         try:
             turn = self._dialogue.say(text, seed)
         except Exception:  # a fault of ours must not end the conversation

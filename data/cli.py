@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from data.clean import Found
     from data.importing import Source
     from data.manifest import Row
 
@@ -103,6 +104,101 @@ def describe(
 
 
 @app.command()
+def coverage(
+    sets: Annotated[list[Path] | None, typer.Argument(help="Folders of sets that a model learnt from.")] = None,
+    planned: Annotated[list[str] | None, typer.Option(help="Phantoms that are no longer kept: the options that drew them, e.g. '--count 5000 --seed 70 --typical 3' (repeat it).")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the counts as JSON; as coverage.json beside a model's card, the chat warns where they are few.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Also draw heat maps, .png or .jpg: rash by area, for every tone and every source.")] = None,
+    note: Annotated[str, typer.Option(help="What else is to be known about these counts; goes into the JSON.")] = "",
+) -> None:
+    """Count the training pictures behind every rash, area and tone, by source; phantoms are counted without being there.
+
+    \b
+    script2skin data coverage phantoms set --out checkpoint/coverage.json --sheet coverage.png
+    """
+    from data import manifest
+
+    if not sets and not planned:
+        _fail("Give at least one set, or --planned.", code=2)
+    try:
+        from data import coverage as count
+
+        cells: count.Cells = Counter()
+        for folder in sets or ():
+            rows = manifest.read(folder)
+            if not rows:
+                _fail(f"{folder} has no {manifest.FILE}. Bring pictures in with `script2skin data import`.")
+            cells += count.counted(rows)
+        for options in planned or ():
+            cells += count.planned(options)
+        notes = " ".join(filter(None, [note, *(f"Phantoms by plan: {options}." for options in planned or ())]))
+        found = count.coverage(cells, exact=not planned, note=notes)
+        typer.echo(count.summary(found))
+        if out:
+            out.write_text(count.text(found), encoding="utf-8")
+        if sheet:
+            count.sheet(found, sheet)
+    except ImportError as error:
+        _fail(MISSING.format(error.name))
+    except (manifest.ManifestError, ValueError) as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or out}: {error.strerror or error}")
+
+
+@app.command()
+def clean(
+    folder: Annotated[Path, typer.Argument(metavar="SET", help="Folder of a set, for instance of generated pictures.")],
+    judge: Annotated[Path | None, typer.Option(help="Run of `script2skin train judge`: what it does not recognise as labelled is set aside.")] = None,
+    clip: Annotated[str | None, typer.Option(help="Checkpoint or CLIP model that is asked the same, such as embedded.")] = None,
+    train: Annotated[list[Path] | None, typer.Option(help="Set that the generator learnt from: near-copies of it are set aside (repeat the option).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be set aside, and move nothing.")] = False,
+    restore: Annotated[bool, typer.Option("--restore", help="Bring back what was set aside, instead.")] = False,
+    reason: Annotated[list[str] | None, typer.Option(help="With --restore: only what was set aside for this alone (repeat the option).")] = None,
+    sheets: Annotated[Path | None, typer.Option(help="Folder for two contact sheets, kept.jpg and discarded.jpg.")] = None,
+    device: Annotated[str, typer.Option(help="Where judge and CLIP compute: cpu, cuda.")] = "cpu",
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads.")] = None,
+) -> None:
+    """Set noisy pictures aside, each with the reason and the score, in SET/discarded; none is deleted, --restore brings them back.
+
+    Noisy are: blank, blurred, in a colour cast, with a pen ring, a ruler, hair, dark corners or text; not recognised as what was
+    asked (--judge, --clip); near-copies of each other or of training pictures (--train). Blur and cast are told from what is
+    usual in the set and at the lightness of the skin.
+    """
+    from data.manifest import ManifestError
+
+    if reason and not restore:
+        _fail("--reason goes with --restore.", code=2)
+    try:
+        from data import clean as filter_
+
+        if restore:
+            typer.echo(f"{filter_.restore(folder, reason or ())} pictures are back in {folder}.")
+            return
+        with _progress() as bar:
+            task = bar.add_task("Looking")
+            found = filter_.look(
+                folder, judge, clip, train or (), device, lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total), workers
+            )
+        if sheets:
+            sheets.mkdir(parents=True, exist_ok=True)
+            for name, discarded in (("kept.jpg", False), ("discarded.jpg", True)):
+                if sheet := filter_.sheet(folder, found, discarded):
+                    sheet.save(sheets / name, quality=88)
+        if found.discarded and not dry_run:
+            filter_.set_aside(folder, found)
+    except KeyboardInterrupt:
+        _fail("Stopped; the same command looks through the set again.", code=130)
+    except (ManifestError, FileNotFoundError, ValueError) as error:
+        _fail(str(error))
+    except ImportError as error:
+        _fail(MISSING.format(error.name))
+    except OSError as error:
+        _fail(f"{error.strerror or error}: {error.filename or folder}")
+    _tell_clean(folder, found, dry_run)
+
+
+@app.command()
 def phantoms(
     out: Out,
     count: Annotated[int, typer.Option(min=1, help="How many; a larger number later adds to what is there.")] = 1000,
@@ -152,6 +248,21 @@ def phantom_sheet(
         _fail(MISSING.format(error.name))
     except (KeyError, ValueError, OSError) as error:
         _fail(str(error).strip("'\""))
+
+
+def _tell_clean(folder: Path, found: Found, dry_run: bool) -> None:
+    """Say how many stay and why the others do not."""
+    if not found.kept and not found.discarded:
+        _fail(f"{folder} lists no pictures in metadata.jsonl.")
+    for name, count in found.asked.items():
+        typer.echo(f"The {name} was asked of {count} pictures; it does not know the rash of the others.")
+    words = "would be set aside" if dry_run else f"set aside in {folder / 'discarded'}, with the reasons in discarded.jsonl"
+    typer.echo(f"{len(found.kept)} pictures stay, {len(found.discarded)} {words}.")
+    for reason, count in found.counts():
+        typer.echo(f"  {count}: {reason}")
+    if dry_run:
+        for name, reasons in found.discarded.items():
+            typer.echo(f"    {name}: " + ", ".join(f"{each.reason} ({each.score:g}, limit {each.limit:g})" for each in reasons))
 
 
 def _license(form: str, path: Path) -> str | None:

@@ -11,6 +11,9 @@ A checkpoint is named by
 A folder may hold ``script2skin.json``, read as a `Card`: default steps and guidance, and the vocabulary that the
 checkpoint was trained on. A folder without one is a general model: nothing is known to be outside its vocabulary.
 
+A ``coverage.json`` beside the card, from ``script2skin data coverage``, says how many training pictures stand behind each
+condition, site and tone; the chat then says where they are few.
+
 A *derived* model has no pipeline of its own: its card names the ``base`` that it was made from, and what goes in place of
 the base's text encoder (``text_encoder``) or is merged into its weights (``lora``). All else is the base's.
 """
@@ -23,10 +26,12 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from assistant.coverage import FILE as COVERAGE
+from assistant.coverage import Coverage
 from assistant.frames import Trained
 from assistant.settings import settings
 from generation import hub
@@ -41,6 +46,7 @@ UNFINISHED = ("checkpoints", "recipe.json")
 EMBEDDED = Path(__file__).parent / "embedded"
 #: Names that a model can have in the list; they are folder names.
 _NAME = re.compile(r"\w[\w .-]{0,79}")
+Read = TypeVar("Read", bound=BaseModel)
 
 
 class Card(BaseModel):
@@ -104,6 +110,19 @@ class Checkpoint:
     base: Checkpoint | None = None
     text_encoder: Path | None = None
     lora: Path | None = None
+    #: Where its card lies, when not in ``folder``.
+    own: Path | None = None
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """Training pictures by condition, site and tone: a derived model's own and those of its base; None where nobody counted.
+
+        Raises:
+            CheckpointError: a ``coverage.json`` is there and is not a valid one.
+        """
+        found = [_read_coverage(folder) for folder in filter(None, (self.folder, self.own))]
+        counted = [coverage for coverage in found if coverage is not None]
+        return sum(counted[1:], counted[0]) if counted else None
 
     @property
     def made_of(self) -> str:
@@ -136,17 +155,25 @@ def read_card(folder: Path) -> Card:
     Raises:
         CheckpointError: the file is there and is not a valid card.
     """
-    path = folder / CARD
+    return _read(folder / CARD, Card, "model card") or Card()
+
+
+def _read_coverage(folder: Path) -> Coverage | None:
+    return _read(folder / COVERAGE, Coverage, "count of training pictures")
+
+
+def _read(path: Path, model: type[Read], what: str) -> Read | None:
+    """A JSON file beside the weights, None where there is none. Raises `CheckpointError` for one that is not valid."""
     try:
-        return Card.model_validate_json(path.read_bytes())
+        return model.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        return Card()
+        return None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise CheckpointError(f"{path} is not a valid model card: {where}: {first['msg']}.") from error
+        raise CheckpointError(f"{path} is not a valid {what}: {where}: {first['msg']}.") from error
 
 
 def find(model: str | Path) -> Checkpoint:
@@ -260,7 +287,7 @@ def _derived(name: str, folder: Path) -> Checkpoint:
             f"{name} was made from {card.base}, which is itself made from {base_card.base}; a base must be a complete model."
         )
     tower, lora = (folder / part if part else None for part in (card.text_encoder, card.lora))
-    return Checkpoint(name, base_folder, card.over(base_card), Checkpoint(base_name, base_folder, base_card), tower, lora)
+    return Checkpoint(name, base_folder, card.over(base_card), Checkpoint(base_name, base_folder, base_card), tower, lora, folder)
 
 
 def known() -> dict[str, bool]:

@@ -203,6 +203,21 @@ def test_a_run_that_is_deleted_while_it_is_chosen_is_said(page, trained_run):
     assert len(at.get("image")) == 2
 
 
+def test_few_training_pictures_are_said_and_a_damaged_count_stops_nobody(page, tiny_model):
+    counted = Path(shutil.copytree(tiny_model, settings().home / "models" / "counted")) / "coverage.json"
+    counted.write_text('{"exact": true, "tones": ["fair", "black", ""], "counts": {"photos": {"acne": {"chin": [60, 2, 0]}}}}')
+    at = page()
+    at.selectbox(key="model").set_value("counted")
+    drawn(say(run(at), "one image of acne on the chin on fair skin"))
+    drawn(say(at, "now on black skin"))
+    assert ["Few training pictures" in reply for reply in replies(at)] == [False, True]
+    assert "acne on the chin on black skin (2)" in replies(at)[1]
+    counted.write_text("{")
+    drawn(say(at, "one image of acne on the nose on fair skin"))
+    assert "not a valid count of training pictures" in at.sidebar.error[0].value
+    assert len(at.get("image")) == 3
+
+
 def test_reload_and_restart_lose_nothing(page):
     at = drawn(say(page(), SENTENCE))
     address = "".join(at.query_params["c"])

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from assistant.coverage import FEW, Coverage
+from assistant.coverage import FILE as COVERAGE
 from assistant.schema import ImageRequest
+from data.coverage import by_combination
 from generation import Generator, weights_sha256
 from generation.sheets import contact_sheet
 
@@ -87,6 +90,20 @@ def measured(folder: Path, fidelity: Path | None, judged: str) -> str:
 """
 
 
+def covered(folder: Path) -> str:
+    """What ``coverage.json`` says, where the folder has one: how many training pictures stand behind each rash × area × tone."""
+    if not (folder / COVERAGE).exists():
+        return ""
+    found = Coverage.model_validate_json((folder / COVERAGE).read_bytes())
+    counts = sorted(by_combination(found).values())
+    few = sum(count < FEW for count in counts)
+    return (
+        f"Training pictures behind each rash, area and tone: `{COVERAGE}` ({'counted' if found.exact else 'derived'}; {counts[0]} to {counts[-1]}, median "
+        f"{counts[len(counts) // 2]}; fewer than {FEW}, where the chat says so, for {few} of {len(counts)} combinations). {found.note}".strip() + "\n\n"
+        if counts else ""
+    )  # fmt: skip
+
+
 def write(
     folder: Path,
     runs: dict[str, Path],
@@ -146,7 +163,7 @@ Data, made by:
 Machine: {machine["gpu"] or "no GPU"}, {machine["cores"]} {machine["machine"]} cores, torch {machine["torch"]}. Recipes, data hashes and every start:
 `training.json`. To go on: `script2skin train` with the recipes of the same names in `training/recipes/`.
 
-## What it can draw
+{covered(folder)}## What it can draw
 Unselected, one seed for all. Every rash on every tone, {area}:
 
 ![every rash on every tone]({SHEETS["tones"]})

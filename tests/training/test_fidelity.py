@@ -133,6 +133,11 @@ def test_the_whole_way(runs, labelled, tmp_path):
     assert report["copies"]["training_images"] == 20
     for name in ("confusion.png", "tone.png", "nearest.jpg", "fidelity.md"):
         assert (tmp_path / "out" / name).stat().st_size > 0
+    fair = CliRunner().invoke(app, ["evaluate", "fairness", "--fidelity", str(tmp_path / "out")], catch_exceptions=False)
+    assert fair.exit_code == 0 and "| fair | " in fair.output, fair.output
+    rows = [json.loads(line) for line in (tmp_path / "out" / "pictures.jsonl").read_text().splitlines()]
+    assert [row["source"] for row in rows] == ["generated"] * 16 + ["phantom"] * 4
+    assert all((tmp_path / "out" / row["file"]).exists() and {"seen_rash", "seen_area", "ita", "stops"} <= row.keys() for row in rows[:16])
     command = ["evaluate", "strips", "--model", folder, "--out", tmp_path / "strips", "--judge", tmp_path / "judge", "--strips", "2"]
     result = CliRunner().invoke(app, [str(part) for part in command], catch_exceptions=False)
     assert result.exit_code == 0 and "lesion overlap" in result.output, result.output
