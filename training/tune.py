@@ -347,6 +347,7 @@ def finish(recipe: TuneRecipe, base: Base, unet: UNet2DConditionModel, learning:
         card["trained"] = trained
     if recipe.identifier:
         card["identifiers"] = dict.fromkeys(sorted({record.values["rash"] for record in records if "rash" in record.values}), recipe.identifier)
+    count_pictures(recipe, final)
     rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
     report = {"steps": run.step, "images": run.step * run.samples, "last": rows[-1]}
     sheet = sorted((run.folder / "validation").glob("*.png"))[-1]
@@ -375,6 +376,19 @@ def with_conditions(base: Base, records: list[Record]) -> dict[str, list[str]] |
     for slot in told:
         told[slot] |= askable if slot == "rash" else names[slot] & set(vocabulary().names(slot))
     return {slot: sorted(values) for slot, values in told.items()}
+
+
+def count_pictures(recipe: TuneRecipe, final: Path) -> None:
+    """``coverage.json``: how many pictures stand behind each condition, site and tone, for the chat to say where they are few."""
+    from assistant.coverage import FILE
+    from data import coverage, manifest
+
+    try:
+        rows = [row for source in recipe.data for row in manifest.read(source.path)]
+    except manifest.ManifestError:  # a set of another form: nothing is known of its pictures
+        return
+    if rows:
+        (final / FILE).write_text(coverage.text(coverage.coverage(coverage.counted(rows))), encoding="utf-8")
 
 
 def offered(rash: str, records: list[Record]) -> bool:
