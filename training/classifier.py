@@ -13,13 +13,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from huggingface_hub.errors import StrictDataclassError
 from PIL import Image, ImageOps
 from pydantic import Field
 from torch import nn
@@ -46,7 +47,7 @@ PLAIN = ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 class Architecture(Strict):
     family: Literal["resnet", "mobilenet", "vit"] | None = None
     #: Fields of the family's config in transformers, such as ``hidden_sizes``.
-    shape: dict[str, Any] = {}
+    shape: dict[str, Any] = Field(default_factory=dict)
     #: In place of a family: a folder, or ``owner/name@revision`` of a hub, with config.json and model.safetensors.
     pretrained: str | None = None
     lr: float = Field(default=1e-3, gt=0)
@@ -68,7 +69,8 @@ class Fit(Strict):
 def fed_of(architecture: Architecture, size: int) -> Fed:
     """How pixels are given to the model. Raises TrainingError for weights that are not at hand."""
     if architecture.pretrained:
-        return Fed.read(_weights(architecture.pretrained), size)
+        read = Fed.read(_weights(architecture.pretrained), size)
+        return Fed(size, read.mean, read.std)  # scaled as for all others, so that all see the same pixels
     return Fed(size, *PLAIN)
 
 
@@ -94,7 +96,7 @@ def build(architecture: Architecture, classes: Sequence[str], size: int) -> PreT
                 module.momentum = 0.1  # MobileNetV2 has TensorFlow's 0.997, which here would keep the last batch alone
         with torch.no_grad():
             model.eval()(pixel_values=torch.zeros(1, 3, size, size))
-    except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError, KeyError, StrictDataclassError) as error:
         raise TrainingError(f"The classifier {architecture.pretrained or architecture.family} cannot be made at {size} pixels: {error}") from error
     return model
 
@@ -247,7 +249,7 @@ def pictures_in(folder: Path) -> list[Path]:
     paths = sorted((path for path in found if not path.stem.endswith(("_superpixels", "_segmentation"))), key=lambda path: path.stem)
     if not paths:
         raise TrainingError(f"No picture in {folder}: expected files ending in {', '.join(sorted(SUFFIXES))}.")
-    for first, second in zip(paths, paths[1:], strict=False):
+    for first, second in pairwise(paths):
         if first.stem == second.stem:
             raise TrainingError(f"{first} and {second} have the same name, which is what a prediction is called by; keep one.")
     return paths

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+QUICK = Path(__file__).parent / "recipes" / "augmentation_quick.yaml"
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -16,7 +18,10 @@ app = typer.Typer(
 
     fidelity: are tone, rash and area as asked; how near to the training pictures; how varied; any copies?
     strips: the same request in every tone: the same lesion, the same site, tones in order?
-    compare: the same requests by two models, such as before and after a fine-tuning, side by side.""",
+    compare: the same requests by two models, such as before and after a fine-tuning, side by side.
+    augmentation: does a classifier learn better with synthetic pictures beside real ones?
+    predict: what a kept classifier says of the pictures of a folder.
+    fairness: the same measures for every skin tone, of a generator and of a classifier, the worst-off first.""",
 )
 
 
@@ -133,3 +138,99 @@ def compare(
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
     typer.echo(f"\n{measure.table(report)}\nSheet and pictures: {out}")
+
+
+@app.command()
+def augmentation(
+    config: Annotated[Path, typer.Option(help="A YAML file; without one the quick form, training/recipes/augmentation_quick.yaml.")] = QUICK,
+    real: Annotated[Path | None, typer.Option(help="Labelled set of `script2skin data import`, in place of the config's.")] = None,
+    synthetic: Annotated[list[Path] | None, typer.Option(help="Set of `script2skin generate --out`, in place of the config's; repeatable.")] = None,
+    generator_data: Annotated[list[Path] | None, typer.Option(help="With --synthetic: a folder that its generator learnt from; repeatable.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for trainings and report, in place of the config's.")] = None,
+    part: Annotated[str, typer.Option(help="Train only part 2 of 4, as 2/4, on this machine or GPU; then the whole command for the report.")] = "1/1",
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:1, in place of the config's.")] = None,
+) -> None:
+    """Do synthetic pictures help a classifier? Real only, real and synthetic, controls of the same size, over shares, ratios and seeds.
+
+    The same command goes on where it was stopped. Held-out pictures in the generator's training are looked for first.
+
+    \b
+    script2skin data import ISIC-2017 --out runs/isic2017
+    script2skin generate "120 images each of melanoma, mole and seborrheic keratosis" --out runs/isic_synthetic --seed 5
+    script2skin evaluate augmentation                       # quick: about ten minutes on two cores
+    script2skin evaluate augmentation --config training/recipes/augmentation.yaml
+    """
+    from training import augmentation as experiment
+    from training.cli import read_recipe
+    from training.run import TrainingError
+
+    sets = None
+    if synthetic:
+        told = {"generator_data": [str(path) for path in generator_data]} if generator_data else {}
+        sets = {path.resolve().name: {"path": str(path), **told} for path in synthetic}
+    recipe = read_recipe(config, experiment.AugmentationRecipe, device=device, real=real, synthetic=sets, out=out)
+    try:
+        which, of = map(int, part.split("/"))
+        if not 1 <= which <= of:
+            raise ValueError(part)
+    except ValueError:
+        raise typer.BadParameter(f"--part {part} is none: give 2/4 for the second of four.") from None
+    try:
+        report = experiment.run(recipe, (which, of), lambda line: typer.echo(line, err=True))
+    except (TrainingError, FileNotFoundError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        typer.echo("Stopped. The same command goes on from here.", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(f"Part {part} is done; when all are, the command without --part writes the report." if report is None else f"Report: {report}")
+
+
+@app.command()
+def predict(
+    checkpoint: Annotated[Path, typer.Option(help="Folder of a classifier, such as best/hybrid of `script2skin evaluate augmentation`.")],
+    images: Annotated[Path, typer.Option(help="Folder with pictures.")],
+    out: Annotated[Path, typer.Option(help="The CSV file to write: image_id and the probability of every class.")] = Path("predictions.csv"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+) -> None:
+    """Probabilities of every picture in a folder, by a kept classifier.
+
+    \b
+    script2skin evaluate predict --checkpoint runs/augmentation_quick/best/hybrid --images ISIC-2017_Test --out predictions.csv
+    """
+    from training import classifier
+    from training.run import TrainingError, pick_device
+
+    try:
+        where = pick_device(device)
+        count = classifier.predict(classifier.read(checkpoint, where), images, out, where, _show)
+    except (TrainingError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"{count} pictures: {out}")
+
+
+@app.command()
+def fairness(
+    fidelity: Annotated[Path | None, typer.Option(help="Folder of `script2skin evaluate fidelity`, of a generator.")] = None,
+    predictions: Annotated[Path | None, typer.Option(help="CSV of a classifier: truth, predicted and tone; or what `predict` writes.")] = None,
+    labelled: Annotated[Path | None, typer.Option(help="With what `predict` writes: the set that knows condition and tone of its pictures.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for fairness.json, table and plot; the first one given unless named.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the resamples.")] = 0,
+) -> None:
+    """Is every skin tone served alike? Measures by tone with intervals, the worst-off first, and whether a gap is more than chance.
+
+    \b
+    script2skin evaluate fairness --fidelity runs/fidelity
+    script2skin evaluate fairness --predictions predictions.csv --labelled set
+    """
+    from data.manifest import ManifestError
+    from training import fairness as measure
+
+    where = out or fidelity or (predictions.parent if predictions else Path())
+    try:
+        text = measure.evaluate(fidelity, predictions, labelled, where, seed)
+    except (OSError, ValueError, KeyError, ManifestError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"{text}\nAll figures and the plot: {where}")

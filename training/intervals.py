@@ -49,10 +49,11 @@ def resamples(strata: Sequence[Hashable], groups: Sequence[Hashable], count: int
     return times[:, of]
 
 
-def interval(differences: np.ndarray, resampled: np.ndarray, seed: int = 1) -> Interval:
+def interval(differences: np.ndarray, resampled: np.ndarray, seed: int = 1, most: float = 1.0) -> Interval:
     """Of the ``differences`` (S,) by seed, and of those in each resample of the pictures, ``resampled`` (B, S).
 
-    Resamples in which a figure cannot be told (NaN) are left out. One seed: the chance of pictures alone.
+    Resamples in which a figure cannot be told (NaN) are left out. One seed: the chance of pictures alone. ``most``: no difference
+    can be larger; few seeds would reach beyond it.
     """
     seeds = len(differences)
     kept = resampled[np.isfinite(resampled).all(1)]
@@ -75,7 +76,7 @@ def interval(differences: np.ndarray, resampled: np.ndarray, seed: int = 1) -> I
     reach = float(stats.t.ppf(0.975, freedom)) * error
     low, high = np.percentile(means, [2.5, 97.5])
     p = float(2 * stats.t.sf(abs(value) / error, freedom))
-    return Interval(value, value - reach, value + reach, p, (float(low), float(high)), seeds)
+    return Interval(value, max(-most, value - reach), min(most, value + reach), p, (float(low), float(high)), seeds)
 
 
 def holm(p: Sequence[float]) -> list[float]:

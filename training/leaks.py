@@ -56,15 +56,17 @@ def origin(folder: Path, generator: str | None, stated: Sequence[Path] | None) -
     """
     models = (generator,) if generator else drawn_by(folder)
     named: dict[str, Path | None] = {}
+    unknown = []
     for model in models:
-        named |= learnt_from(model)
+        named |= (own := learnt_from(model))
+        unknown += [] if own else [f"whatever {model} learnt from"]
     if stated is not None:
         missing = [path for path in stated if not path.exists()]
         if missing:
             raise TrainingError(f"generator_data names {missing[0]}, which is not there: held-out pictures could not be looked for in it.")
         there = {path.resolve() for path in stated}
-        others = tuple(name for name, path in named.items() if path is None or path.resolve() not in there)
-        return Origin(tuple(stated), "the config", others, models)
+        others = [name for name, path in named.items() if (path or Path(name)).resolve() not in there]
+        return Origin(tuple(stated), "the config", (*others, *unknown), models)
     if not named:
         who = f"{', '.join(models)} does" if models else f"The pictures in {folder} do"
         raise TrainingError(f"{who} not say what the generator learnt from: name its folders as generator_data, or [] where it saw no photographs.")
@@ -74,7 +76,7 @@ def origin(folder: Path, generator: str | None, stated: Sequence[Path] | None) -
             f"{', '.join(models)} learnt from {', '.join(gone[:5])}{' and more' if len(gone) > 5 else ''}, not at hand here, so held-out "
             "pictures cannot be looked for in it: name as generator_data the folders that hold photographs."
         )
-    return Origin(tuple(path for path in named.values() if path), "its run's recipe", (), models)
+    return Origin(tuple(path for path in named.values() if path), "its run's recipe", tuple(unknown), models)
 
 
 def drawn_by(folder: Path) -> tuple[str, ...]:
@@ -181,7 +183,7 @@ def near(held: list[Record], looks: list[Print], records: list[Record], others: 
     same = [(count + i, exact[look.sha256]) for i, look in enumerate(looks) if look.sha256 in exact]
     paths = [record.path for record in (*records, *held)]
     alike = look_alikes(paths, across, lambda done: progress("Comparing", done, len(across)))
-    return [(paths[max(pair)], paths[min(pair)]) for pair in dict.fromkeys([*same, *alike])]
+    return [(paths[held_], paths[other]) for other, held_ in sorted({(min(pair), max(pair)) for pair in (*same, *alike)})]
 
 
 def _refuse_shared(real: Pool, held_out: np.ndarray, where: str, records: list[Record], patients: dict[Path, tuple[str, str]]) -> None:
