@@ -5,8 +5,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-# Two at a time share the cores: set JOBS=2 with OMP_NUM_THREADS=1 on a machine that does nothing else.
-JOBS ?= 0
+# Tests at a time, each with one thread of torch; JOBS=0 for one after another on a machine that does other work too.
+JOBS ?= 2
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
@@ -15,8 +15,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 app: $(VENV)/.app-installed  ## open the chat in the browser
 	$(BIN)/script2skin app
 
-test: $(VENV)/.dev-installed  ## run the tests (JOBS=2: two at a time); ARGS="-k parser" is handed to pytest
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+test: $(VENV)/.dev-installed  ## run the tests, two at a time (JOBS=0: one); ARGS="-k parser" is handed to pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 dev: $(VENV)/.dev-installed  ## install what tests, data and training need, and no more
 

@@ -31,6 +31,8 @@ class Prior(Strict):
     #: Captions: "class", those of one's own images without the identifier, or "others", the base's other conditions at the same
     #: sites on the same tones.
     captions: Literal["class", "others"] = "class"
+    #: How many of them are learnt beside each of one's own images.
+    share: float = Field(default=1.0, gt=0, le=4)
     #: What it counts beside one's own images.
     weight: float = Field(default=1.0, gt=0)
     #: Learn the pictures ("images", as DreamBooth does), or what the base says of them under noise ("base"): that also keeps a

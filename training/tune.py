@@ -188,7 +188,10 @@ def train(recipe: TuneRecipe) -> Run:
     learner = Learner(recipe, material, unet, learning, noise, device)
     sizes = schedule.batch, schedule.together, len(noise)
     own = Batches(material.learn, *sizes, schedule.seed, recipe.caption_dropout)
-    of_base = Batches(material.prior, *sizes, schedule.seed + 1) if material.prior else None
+    of_base = None
+    if material.prior:
+        batch = max(1, round(schedule.batch * recipe.prior.share))
+        of_base = Batches(material.prior, batch, batch * schedule.together // schedule.batch, len(noise), schedule.seed + 1)
 
     def loss(step: int, _: StepRandom) -> Losses:
         learning.train()

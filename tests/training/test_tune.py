@@ -97,13 +97,13 @@ def command(recipe, path, *launcher):
 @pytest.mark.parametrize(
     "launcher",
     [
-        ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"],
+        pytest.param(["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"], marks=pytest.mark.slow),
         ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"],
     ],
     ids=["torchrun", "accelerate"],
 )  # fmt: skip
 def test_two_processes_learn_what_one_does(base, labelled, tmp_path, home, launcher):
-    prior = {"images": 4, "captions": "others", "target": "base"}
+    prior = {"images": 4, "captions": "others", "target": "base", "share": 0.5}
     tune.train(recipe(base, labelled, tmp_path / "one", prior=prior))
     two = recipe(base, labelled, tmp_path / "two", prior=prior, schedule={"batch": 2})
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "SCRIPT2SKIN_HOME": str(home)}
