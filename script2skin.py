@@ -249,6 +249,56 @@ def generate(
 
 
 @app.command()
+def edit(
+    image: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Picture to change; it stays as it is.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the changed picture, its record and its masks.")],
+    tone: Annotated[str | None, typer.Option(help="Another skin tone: very fair, fair, medium, olive, brown, black.")] = None,
+    size: Annotated[str | None, typer.Option(help="Another size of the lesion: tiny, large, or its diameter times a number.")] = None,
+    move: Annotated[str | None, typer.Option(help="Elsewhere: left, right, up, down, or x,y of its middle in pixels.")] = None,
+    more: Annotated[int, typer.Option(min=0, help="How many more of the lesion.")] = 0,
+    mask: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Where the lesion is, white on black; found unless given.")] = None,
+    rash: Annotated[str | None, typer.Option(help="What a photograph without a record shows.")] = None,
+    area: Annotated[str | None, typer.Option(help="Where; on a face, brows and eyes are told from a lesion.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed puts more lesions elsewhere.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Change a picture: its skin in another tone, its lesion of another size, elsewhere, or more of it.
+
+    Works on pictures that Script2Skin drew, which say themselves what is on them, and on photographs. What is not changed
+    keeps its bits. Sizes, pieces and the largest difference elsewhere are measured and stand in the JSON file beside it.
+    """
+    from generation.edit import Edit
+    from generation.editing import edit_file
+
+    with _sentences():
+        place = move if move is None or "," not in move else _pair(move)
+        path, record = edit_file(image, Edit(tone, _number(size), place, more), out, mask, rash, area, seed=seed)
+    if as_json:
+        _print_json({"file": str(path), "sidecar": str(path.with_suffix(".json")), **record})
+        return
+    print(path)
+    done = record["edit"]
+    typer.echo(f"Lesion: {done['area'][0]} to {done['area'][1]} pixels, {done['pieces'][0]} to {done['pieces'][1]} pieces. Elsewhere nothing changed.", err=True)
+    if more and done.get("added", more) < more:
+        typer.echo(f"There was room for {done['added']} of {more} more.", err=True)
+
+
+def _number(size: str | None) -> str | float | None:
+    try:
+        return float(size) if size else size
+    except ValueError:
+        return size
+
+
+def _pair(move: str) -> tuple[float, float]:
+    try:
+        x, y = (float(part) for part in move.split(","))
+    except ValueError:
+        _fail(f"--move {move!r} is no x,y in pixels, such as 128,90.", code=2)
+    return x, y
+
+
+@app.command()
 def parse(text: Annotated[str, typer.Argument(help="Any sentence.")], as_json: AsJson = False) -> None:
     """Show what is understood of one sentence.
 
