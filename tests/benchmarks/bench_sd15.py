@@ -40,13 +40,23 @@ def main() -> None:
     names = arguments.only or sorted(path.stem for pattern in ("sd15_*", "clip_*_*") for path in RECIPES.glob(f"{pattern}.yaml"))
     for name in names:
         with tempfile.TemporaryDirectory() as home:
+            few(arguments.data, Path(home) / "set")
             print(f"{name:28} {tried(name, arguments, Path(home))}", flush=True)
+
+
+def few(data: Path, out: Path, learn: int = 8, held_out: int = 4) -> None:
+    """A set of the first few pictures of ``data``: all are encoded before the first step."""
+    rows = [json.loads(line) for line in (data / "metadata.jsonl").read_text().splitlines()][: learn + held_out]
+    for place, row in enumerate(rows):
+        row |= {"file_name": str((data / row["file_name"]).resolve()), "mask_file_name": None, "split": "train" if place < learn else "validation"}
+    out.mkdir()
+    (out / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def tried(name: str, arguments: argparse.Namespace, home: Path) -> str:
     recipe = yaml.safe_load((RECIPES / f"{name}.yaml").read_text())
     kept = {key: value for key, value in recipe["schedule"].items() if key not in ("epochs", "accumulate")}
-    changes: dict[str, Any] = {"run": str(home / "run"), "schedule": {**kept, "max_steps": arguments.steps}, "data": [{"path": str(arguments.data)}]}
+    changes: dict[str, Any] = {"run": str(home / "run"), "schedule": {**kept, "max_steps": arguments.steps}, "data": [{"path": str(home / "set")}]}
     if recipe["kind"] == "tune":
         changes |= {"base": str(arguments.folder), "resolution": arguments.resolution, "steps": 1, "show": ["acne type of rash at the chin area on a fair skin"]}
         if "prior" in recipe:
