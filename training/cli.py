@@ -57,7 +57,7 @@ Minutes = Annotated[float | None, typer.Option(min=0.01, help="Time budget in mi
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:1, in place of the recipe's.")]
 Data = Annotated[list[Path] | None, typer.Option(help="A set of `script2skin data import`, in place of the recipe's; repeatable.")]
 BaseModelName = Annotated[str | None, typer.Option("--base", help="The model to start from, in place of the recipe's.")]
-RunFolder = Annotated[Path | None, typer.Option("--run", help="Folder of the run, in place of the recipe's; the model is named after it.")]
+RunFolder = Annotated[Path | None, typer.Option("--out", help="Folder of the run, in place of the recipe's; the model is named after it.")]
 Tower = Annotated[str | None, typer.Option(help="A fine-tuned text tower to learn with: a run of `train clip`, or a folder.")]
 
 
@@ -118,7 +118,7 @@ def clip(
     """A CLIP on captioned images: fine-tuned, or from scratch with training/recipes/clip.yaml.
 
     \b
-    script2skin train clip --data set --run runs/clip
+    script2skin train clip --data set --out runs/clip
     """
     if _kind(recipe) == "clip":
         from training.clip import ClipRecipe, train
@@ -141,8 +141,8 @@ def lora(
     """LoRA adapters for a checkpoint's U-Net, and its text tower if the recipe says so, from captioned images.
 
     \b
-    script2skin train lora --data set --run runs/my-lora
-    script2skin train lora --data set --text-encoder runs/clip --run runs/with-clip
+    script2skin train lora --data set --out runs/my-lora
+    script2skin train lora --data set --text-encoder runs/clip --out runs/with-clip
     """
     _tune(recipe, minutes, device, data, base, run, text_encoder)
 
@@ -155,7 +155,7 @@ def dreambooth(
     """DreamBooth: a new thing from a few images, with pictures of the base's own so that nothing else is forgotten.
 
     \b
-    script2skin train dreambooth --data few --run runs/booth
+    script2skin train dreambooth --data few --out runs/booth
     """
     _tune(recipe, minutes, device, data, base, run, text_encoder)
 
@@ -168,8 +168,8 @@ def finetune(
     """A checkpoint's whole U-Net, or its cross-attention for a new text tower, from captioned images.
 
     \b
-    script2skin train finetune --data set --run runs/mine
-    script2skin train finetune training/recipes/cross_attention.yaml --data set --text-encoder runs/clip --run runs/fitted
+    script2skin train finetune --data set --out runs/mine
+    script2skin train finetune training/recipes/cross_attention.yaml --data set --text-encoder runs/clip --out runs/fitted
     """
     _tune(recipe, minutes, device, data, base, run, text_encoder)
 

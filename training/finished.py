@@ -51,7 +51,7 @@ def pin(run: Path, **values: Any) -> None:
         if other:
             raise TrainingError(
                 f"{run} has begun with another {' and '.join(other)} ({before.get(other[0])} then, {values[other[0]]} now). "
-                "Give another folder with --run, or delete that one."
+                "Give another folder with --out, or delete that one."
             )
     run.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(values, indent=1) + "\n")

@@ -78,7 +78,7 @@ def _draw(captions: list[str], base: Base, folder: Path, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     told = folder / "captions.json"
     if told.exists() and json.loads(told.read_text()) != captions:
-        raise TrainingError(f"{folder} holds pictures of other captions; delete it, or give another folder with --run.")
+        raise TrainingError(f"{folder} holds pictures of other captions; delete it, or give another folder with --out.")
     told.write_text(json.dumps(captions))
     card = base.checkpoint.card
     missing = [i for i in range(len(captions)) if not (folder / f"{i:05d}.png").exists()]

@@ -161,7 +161,7 @@ class Run:
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
             raise TrainingError(
-                f"{self.folder} holds a run of another model or another optimizer than this recipe's; give another folder with --run."
+                f"{self.folder} holds a run of another model or another optimizer than this recipe's; give another folder with --out."
             ) from error
         for group in self.optimizer.param_groups:
             group["weight_decay"] = self.schedule.weight_decay

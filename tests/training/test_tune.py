@@ -1,5 +1,7 @@
+import importlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -309,7 +311,7 @@ def test_a_lora_learnt_with_a_tuned_tower_is_drawn_with_both(base, labelled, tmp
 def test_bad_input_is_one_sentence(labelled, tmp_path, arguments, told):
     given = [str(labelled) if word == "DATA" else word for word in arguments]
     for command in ("lora", "dreambooth", "finetune"):
-        result = CliRunner().invoke(app, [command, *given, "--run", str(tmp_path / "run"), "--device", "cpu"])
+        result = CliRunner().invoke(app, [command, *given, "--out", str(tmp_path / "run"), "--device", "cpu"])
         assert result.exit_code == 1 and told in result.output and "Traceback" not in result.output
         assert not (tmp_path / "run" / "checkpoints").exists()
 
@@ -321,3 +323,15 @@ def test_too_little_memory_says_what_to_lower(base, labelled, tmp_path, monkeypa
     monkeypatch.setattr(tune.Learner, "losses", full)
     with pytest.raises(TrainingError, match=r"lower schedule.batch .* or set gradient_checkpointing"):
         tune.train(recipe(base, labelled, tmp_path / "run"))
+
+
+@pytest.mark.parametrize("launcher", ["torch.distributed.run", "accelerate.commands.launch"])
+def test_no_option_is_taken_for_one_of_the_launchers(launcher):
+    """Their parsers look at what follows the script too, and take "--run" for the start of an option of their own."""
+    module = importlib.import_module(launcher)
+    parser = module.get_args_parser() if hasattr(module, "get_args_parser") else module.launch_command_parser()
+    for command in ("clip", "lora", "dreambooth", "finetune", "unet", "judge"):
+        options = set(re.findall(r"--[a-z-]+", CliRunner().invoke(app, [command, "--help"]).output)) - {"--help"}
+        for option in options:
+            told = parser.parse_args(["script2skin", "train", command, option, "x"])
+            assert told.training_script_args[-2:] == [option, "x"]
