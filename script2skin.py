@@ -551,6 +551,6 @@ def _room(name: str, module: str) -> Any:
 
 
 for _name, (_module, _summary) in ROOMS.items():
-    if util.find_spec(_module):
+    if util.find_spec(_module.partition(".")[0]):
         _settings = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
         app.command(_name, help=_summary, context_settings=_settings)(_room(_name, _module))
