@@ -123,13 +123,13 @@ def clip(
     if _kind(recipe) == "clip":
         from training.clip import ClipRecipe, train
 
-        with _sentences():
+        with sentences():
             train(read_recipe(recipe, ClipRecipe, minutes, device, data=_sources(data), run=run))
         return
     from training.tune_clip import TuneClipRecipe
     from training.tune_clip import train as tune
 
-    with _sentences():
+    with sentences():
         tune(read_recipe(recipe, TuneClipRecipe, minutes, device, data=_sources(data), base=base, run=run, pipeline=pipeline))
 
 
@@ -257,7 +257,7 @@ def _tune(
 ) -> None:  # fmt: skip
     from training.tune import TuneRecipe, train
 
-    with _sentences():
+    with sentences():
         train(read_recipe(recipe, TuneRecipe, minutes, device, data=_sources(data), base=base, run=run, text_encoder=text_encoder))
 
 
@@ -274,7 +274,7 @@ def _kind(recipe: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def _sentences() -> Iterator[None]:
+def sentences() -> Iterator[None]:
     """Errors meant for people end the command with their one sentence, without a traceback."""
     from generation.errors import GenerationError
     from training.run import TrainingError

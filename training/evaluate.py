@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from training.cli import sentences
+
 QUICK = Path(__file__).parent / "recipes" / "augmentation_quick.yaml"
 
 app = typer.Typer(
@@ -57,20 +59,16 @@ def fidelity(
     script2skin evaluate fidelity --train runs/phantoms
     """
     from generation import Generator
-    from generation.errors import GenerationError
     from training import fidelity as measure
     from training.judge import read
     from training.run import pick_device
 
-    try:
+    with sentences():
         where = pick_device(device)
         report = measure.evaluate(
             out, Generator.load(model, device), read(judge, where), judged, tuple(train or ()), images, seed, where, _show,
             steps=steps, guidance_scale=guidance, batch_size=batch,
         )  # fmt: skip
-    except (FileNotFoundError, ValueError, GenerationError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
     typer.echo(f"\n{measure.table(report)}\nAll figures, plots and pictures: {out}")
 
 
@@ -90,17 +88,13 @@ def strips(
     script2skin evaluate strips --judge runs/judge
     """
     from generation import Generator
-    from generation.errors import GenerationError
     from training import strips as measure
     from training.judge import read
     from training.run import pick_device
 
-    try:
+    with sentences():
         where = pick_device(device)
         report = measure.evaluate(out, Generator.load(model, device), read(judge, where), strips, seed, where, _show, batch_size=batch)
-    except (FileNotFoundError, ValueError, GenerationError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
     typer.echo(f"\n{measure.table(report)}\nAll figures and pictures: {out}")
 
 
@@ -122,21 +116,17 @@ def compare(
     """
     from assistant.vocabulary import vocabulary
     from generation import Generator
-    from generation.errors import GenerationError
     from training import compare as measure
     from training.judge import read
     from training.run import pick_device
 
-    try:
+    with sentences():
         where = pick_device(device)
         loaded = {name: Generator.load(name, device) for name in models}
         known = [set(generator.card.trained.rash) for generator in loaded.values() if generator.card.trained and generator.card.trained.rash]
         rashes = rash or [name for name in vocabulary().names("rash") if all(name in trained for trained in known)]
         requests = measure.asked(rashes, each, seed)
         report = measure.compare(loaded, requests, out, read(judge, where) if judge else None, where, _show)
-    except (FileNotFoundError, ValueError, GenerationError) as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
     typer.echo(f"\n{measure.table(report)}\nSheet and pictures: {out}")
 
 

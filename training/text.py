@@ -69,10 +69,15 @@ def text_tower(folder: Path) -> tuple[CLIPTextModel, CLIPTokenizer]:
     if (folder / "text_encoder").is_dir():
         text = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.float32)
         return text.eval().requires_grad_(False), CLIPTokenizer.from_pretrained(folder / "tokenizer")
-    clip = CLIPModel.from_pretrained(folder / "final" / "clip")
+    text = text_part(CLIPModel.from_pretrained(folder / "final" / "clip"))
+    return text.eval().requires_grad_(False), CLIPTokenizer.from_pretrained(folder / "final" / "tokenizer")
+
+
+def text_part(clip: CLIPModel) -> CLIPTextModel:
+    """A CLIP's text tower as a pipeline holds it."""
     text = CLIPTextModel(clip.config.text_config)
     text.load_state_dict(clip.text_model.state_dict())
-    return text.eval().requires_grad_(False), CLIPTokenizer.from_pretrained(folder / "final" / "tokenizer")
+    return text
 
 
 @torch.no_grad()

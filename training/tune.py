@@ -27,7 +27,7 @@ from peft.utils import get_peft_model_state_dict
 from pydantic import Field, model_validator
 
 from generation import weights_sha256
-from training import finished, parallel
+from training import finished, parallel, plots
 from training.autoencoder import Source, gather
 from training.base import Base, Noise, read_base
 from training.dataset import Record, fingerprint
@@ -79,6 +79,10 @@ class TuneRecipe(Strict):
     steps: int | None = Field(default=None, ge=1)
     guidance_scale: float | None = Field(default=None, ge=0)
 
+    def called(self, text: str) -> str:
+        """A caption of one's own images, with the identifier before it where there is one."""
+        return f"{self.identifier} {text}" if self.identifier else text
+
     @model_validator(mode="after")
     def _fits(self) -> TuneRecipe:
         if self.text_lora and self.trains != "lora":
@@ -111,8 +115,7 @@ class Material:
     def _kept(self, records: list[Record], weights: np.ndarray | None) -> Kept:
         with parallel.one_after_another():
             latents, lesion = self.store.of(records) if records else (torch.zeros(0), torch.zeros(0))
-        word = "" if self.recipe.identifier is None else f"{self.recipe.identifier} "
-        said = [record.text if record.path.is_relative_to(self.recipe.run) else word + record.text for record in records]
+        said = [record.text if record.path.is_relative_to(self.recipe.run) else self.recipe.called(record.text) for record in records]
         return Kept(records, said, latents, lesion, np.ones(len(records)) if weights is None else weights)
 
     def text_of(self, captions: list[str], text_encoder: torch.nn.Module | None = None) -> torch.Tensor:
@@ -204,7 +207,7 @@ def train(recipe: TuneRecipe) -> Run:
     with run.averaged(), parallel.one_after_another():
         learning.check_moved(start)
         if not run.rank:
-            finish(recipe, base, unet, learning, run)
+            finish(recipe, base, unet, material.learn.records, run)
     return run
 
 
@@ -213,8 +216,7 @@ def shown(recipe: TuneRecipe, records: list[Record]) -> TuneRecipe:
     if recipe.show:
         return recipe
     texts = sorted({record.text for record in records})
-    word = "" if recipe.identifier is None else f"{recipe.identifier} "
-    some = [word + texts[i] for i in np.linspace(0, len(texts) - 1, min(6, len(texts))).round().astype(int)]
+    some = [recipe.called(texts[i]) for i in np.linspace(0, len(texts) - 1, min(6, len(texts))).round().astype(int)]
     return recipe.model_copy(update={"show": tuple(some)})
 
 
@@ -326,8 +328,11 @@ class Learner:
             base.text_encoder.to("cpu")
 
 
-def finish(recipe: TuneRecipe, base: Base, unet: UNet2DConditionModel, learning: Learning, run: Run) -> None:
-    """``final/``: an adapter in diffusers' form beside the base, or a whole pipeline; with a card that the chat reads."""
+def finish(recipe: TuneRecipe, base: Base, unet: UNet2DConditionModel, records: list[Record], run: Run) -> None:
+    """``final/``: an adapter in diffusers' form beside the base, or a whole pipeline; with a card that the chat reads.
+
+    ``records``: what was learnt from.
+    """
     final = recipe.run / "final"
     shutil.rmtree(final, ignore_errors=True)
     final.mkdir(parents=True)
@@ -344,15 +349,13 @@ def finish(recipe: TuneRecipe, base: Base, unet: UNet2DConditionModel, learning:
         whole_pipeline(recipe, base, unet, final)
         own = base.checkpoint.card.model_dump(exclude_unset=True, exclude={"sha256", "name"})
         card = {**own, **card}
-    records = [record for record in gather(recipe.data)[0] if record.split == "train"]
     trained = with_conditions(base, records)
     if trained is not None:
         card["trained"] = trained
     if recipe.identifier:
         card["identifiers"] = dict.fromkeys(sorted({record.values["rash"] for record in records if "rash" in record.values}), recipe.identifier)
     count_pictures(recipe, final)
-    rows = [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
-    report = {"steps": run.step, "images": run.step * run.samples, "last": rows[-1]}
+    report = {"steps": run.step, "images": run.step * run.samples, "last": plots.rows(run.folder / "metrics.jsonl")[-1]}
     sheet = sorted((run.folder / "validation").glob("*.png"))[-1]
     shutil.copyfile(sheet, final / "sheet.png")
     captions = json.loads(sheet.with_suffix(".json").read_text())

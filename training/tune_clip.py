@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from peft import get_peft_model
 from pydantic import Field
 from torch import nn
-from transformers import CLIPModel, CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
+from transformers import CLIPModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from generation import catalog
 from training import finished, parallel, plots
@@ -32,7 +32,7 @@ from training.learning import Lasting, Learning, LoRA, Order, features, share
 from training.pairs import CaptionedImages, Fed, learnable
 from training.precision import Precision, mixed
 from training.run import Losses, Run, StepRandom, Strict, TrainingError, Watch, pick_device
-from training.text import text_tower
+from training.text import text_part, text_tower
 
 #: CLIP's scale of logits is kept below this (Radford et al. 2021, arXiv 2103.00020, section 2.5).
 MOST_SCALE = 100.0
@@ -333,9 +333,7 @@ def finish(
     export(whole, base.tokenizer, final)
     if base.checkpoint is not None:
         export_image_encoder(whole, final / IMAGE_ENCODER)
-    text = CLIPTextModel(whole.config.text_config)
-    text.load_state_dict(whole.text_model.state_dict())
-    text.save_pretrained(final / "text_encoder")
+    text_part(whole).save_pretrained(final / "text_encoder")
     slots = {slot: [record.values.get(slot) for record in held_out.records] for slot in ("rash", "tone")}
     report = {
         "before": before.figures(), "after": after.figures(),
