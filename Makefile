@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 .PHONY: app test dev lint screenshots clean help
 
-app: $(VENV)/.app-installed  ## open the chat in the browser
+app: $(VENV)/.prepared  ## open the chat in the browser
 	$(BIN)/script2skin app
 
 test: $(VENV)/.dev-installed  ## run the tests, two at a time (JOBS=0: one); ARGS="-k parser" is handed to pytest
@@ -36,6 +36,11 @@ help:  ## show these lines
 $(VENV)/.app-installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing the chat into $(VENV); the first time takes some minutes."
 	$(INSTALL) .
+	@touch $@
+
+# The model is compiled for this processor; without it, the first picture would wait for that.
+$(VENV)/.prepared: $(VENV)/.app-installed
+	@$(BIN)/script2skin prepare
 	@touch $@
 
 $(VENV)/.dev-installed: pyproject.toml constraints.txt | $(BIN)/python

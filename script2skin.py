@@ -175,6 +175,24 @@ def _load_ahead(host: str, port: int) -> None:
         import_module(module)
 
 
+@app.command()
+def prepare(model: Model = None, text_encoder: TextEncoder = None, lora: Lora = None, lora_scale: LoraScale = None) -> None:
+    """Get a model ready for this processor; else the first drawing does it, and takes some seconds longer."""
+    from assistant.settings import settings
+    from generation import Generator
+    from generation.errors import GenerationError
+
+    with _progress(1) as (say, _):
+        say("Getting the model ready for this processor, once")
+        try:
+            generator = Generator.load(
+                model or settings().model, settings().device, text_encoder=text_encoder, lora=lora, lora_scale=lora_scale
+            )
+        except GenerationError as error:
+            _fail(_clean(str(error)))
+    typer.echo(f"{generator.checkpoint.name} is ready; it is drawn by {generator.runtime}.")
+
+
 @app.command(help=CHAT_HELP)
 def chat(
     as_json: AsJson = False,

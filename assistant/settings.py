@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,6 +25,8 @@ class Settings(BaseSettings):
     #: Seed of the first request of a conversation; None draws one.
     seed: int | None = Field(default=None, ge=0, lt=2**32)
     device: str = "auto"
+    #: What draws on a CPU: torch, openvino, or auto: the latter where it is installed and the model is small.
+    runtime: Literal["auto", "torch", "openvino"] = "auto"
     #: Hub downloads are off unless asked for.
     offline: bool = True
 

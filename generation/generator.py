@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assistant.schema import ImageRequest
+from assistant.settings import settings
 from generation import catalog, files, layout, provenance
 from generation.errors import CheckpointError, SamplingError
 from generation.sampling import Sampling
@@ -66,6 +67,8 @@ class Generator:
         self._pipeline = pipeline
         self._lock = threading.Lock()
         self.model: dict[str, Any] = _identity(checkpoint, parts)
+        #: What runs the U-Net and the decoder: "torch", or "openvino" with its version.
+        self.runtime: str = getattr(pipeline.unet, "runtime", "torch")
 
     @classmethod
     def load(
@@ -77,6 +80,7 @@ class Generator:
         lora: str | Path | None = None,
         lora_scale: float | None = None,
         dtype: str = "auto",
+        runtime: str | None = None,
     ) -> Generator:
         """Load a checkpoint; this is where torch is imported (some seconds the first time).
 
@@ -89,6 +93,8 @@ class Generator:
                 repository.
             lora_scale: how strongly the adapter counts, above 0 and up to 2; 1 for one that is given here, else as the card says.
             dtype: what the U-Net and the autoencoder compute in: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+            runtime: what runs them on a CPU: ``torch``, ``openvino``, or ``auto``; by default as the settings say. The first time
+                OpenVINO takes some seconds to convert a model.
 
         Raises:
             CheckpointError: missing, damaged or incompatible; nothing has been run yet.
@@ -107,7 +113,7 @@ class Generator:
         from generation import loading
 
         device = loading.pick_device(device)
-        pipeline = loading.load_pipeline(parts, device, loading.named_dtype(dtype, device))
+        pipeline = loading.load_pipeline(parts, device, loading.named_dtype(dtype, device), runtime or settings().runtime)
         return cls(checkpoint, parts, pipeline)
 
     @property
@@ -149,6 +155,7 @@ class Generator:
             "scheduler": type(self._pipeline.scheduler).__name__,
             "device": self._pipeline.device.type,
             "dtype": str(self._pipeline.unet.dtype).removeprefix("torch."),
+            "runtime": self.runtime,
         }
         record = provenance.record(request, index, self.model, settings)
         word = self.card.identifiers.get(request.rash)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from assistant.settings import settings
 from generation import lora, offline, packing
 from generation.errors import CheckpointError
 from generation.files import Part
@@ -19,6 +20,9 @@ from generation.layout import Layout
 if TYPE_CHECKING:
     import torch
     from diffusers import StableDiffusionPipeline
+
+
+UNET = "UNet2DConditionModel"
 
 
 def pick_device(device: str) -> str:
@@ -62,9 +66,12 @@ def named_dtype(name: str, device: str) -> torch.dtype:
     return getattr(torch, name)
 
 
-def load_pipeline(layout: Layout, device: str, dtype: torch.dtype) -> StableDiffusionPipeline:
+def load_pipeline(layout: Layout, device: str, dtype: torch.dtype, runtime: str = "torch") -> StableDiffusionPipeline:
     """Build the pipeline. No safety checker is loaded: its black images would pass for results, and the closed
     vocabulary of captions is what keeps requests to skin.
+
+    ``runtime``: what the U-Net and the decoder run in on a CPU, "torch", "openvino", or "auto" for the latter where it is
+    installed and the model is small (`generation.compiled`). A pipeline that is to be trained, or encodes, needs "torch".
 
     Raises:
         CheckpointError: weights that do not match their config, an unusable scheduler or an adapter that fits nowhere.
@@ -75,15 +82,20 @@ def load_pipeline(layout: Layout, device: str, dtype: torch.dtype) -> StableDiff
     from transformers import CLIPTextModel, CLIPTokenizer
 
     _silence()
-    vae_class = getattr(diffusers, layout.vae_class)
-    unet = _model(diffusers.UNet2DConditionModel, layout.unet)
-    vae = _model(vae_class, layout.vae)
+    kept = _kept(layout, device, dtype, runtime)
     text_encoder = _model(CLIPTextModel, layout.text_encoder)
     try:
         tokenizer = CLIPTokenizer.from_pretrained(layout.tokenizer, local_files_only=True)
     except Exception as error:  # the tokenizers library raises bare Exception for a bad file
         raise CheckpointError(f"{layout.tokenizer} is damaged: {_reason(error)}.") from error
     tokenizer.model_max_length = layout.tokens
+    if kept is not None and (kept.there or kept.make()):
+        configs = (getattr(diffusers, kind).load_config(part.folder) for kind, part in ((UNET, layout.unet), (layout.vae_class, layout.vae)))
+        unet, vae = kept.open(dtype, *configs)
+    else:
+        unet, vae = load_parts(layout)
+    if layout.lora:
+        lora.merge(layout.lora, {"text_encoder": text_encoder})
     pipeline = diffusers.StableDiffusionPipeline(
         vae=vae,
         text_encoder=text_encoder,
@@ -95,19 +107,39 @@ def load_pipeline(layout: Layout, device: str, dtype: torch.dtype) -> StableDiff
         requires_safety_checker=False,
     )
     pipeline.set_progress_bar_config(disable=True)
-    if layout.lora:
-        lora.merge(layout.lora, {"unet": unet, "text_encoder": text_encoder})
     try:
         pipeline.to(device)
     except torch.OutOfMemoryError as error:
         raise CheckpointError(f"The model does not fit into the memory of {device}; try --device cpu.") from error
-    run_in(unet, dtype)
-    vae.to(dtype=dtype)
-    if device == "cpu":  # convolutions are faster with the channels last in memory
-        unet.to(memory_format=torch.channels_last)
-        packing.pack(unet)
-        vae.to(memory_format=torch.channels_last)
+    if isinstance(unet, getattr(diffusers, UNET)):
+        run_in(unet, dtype)
+        vae.to(dtype=dtype)
+        if device == "cpu":  # convolutions are faster with the channels last in memory
+            unet.to(memory_format=torch.channels_last)
+            packing.pack(unet)
+            vae.to(memory_format=torch.channels_last)
     return pipeline
+
+
+def load_parts(layout: Layout) -> tuple[Any, Any]:
+    """U-Net, with the layout's LoRA in it, and autoencoder, in float32. Raises `CheckpointError`."""
+    import diffusers
+
+    unet, vae = _model(getattr(diffusers, UNET), layout.unet), _model(getattr(diffusers, layout.vae_class), layout.vae)
+    if layout.lora:
+        lora.merge(layout.lora, {"unet": unet})
+    return unet, vae
+
+
+def _kept(layout: Layout, device: str, dtype: torch.dtype, runtime: str) -> Any:
+    """Where the compiled model is kept, or is to be; None where torch draws."""
+    import torch
+
+    if runtime == "torch" or device != "cpu" or dtype not in (torch.float32, torch.bfloat16):
+        return None
+    from generation import compiled
+
+    return compiled.Kept(layout, settings().home) if compiled.wanted(runtime, layout) else None
 
 
 def run_in(unet: Any, dtype: torch.dtype) -> None:

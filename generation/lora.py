@@ -108,7 +108,7 @@ def read_adapter(given: Path, scale: float, unet: Part, text_encoder: Part, name
 
 
 def merge(adapter: Adapter, models: dict[str, Any]) -> None:
-    """Add an adapter to the weights of loaded models (``unet``, ``text_encoder``), in float32."""
+    """Add an adapter to the weights of loaded models (``unet``, ``text_encoder``), in float32; of a model that is not given, nothing."""
     import torch
     from safetensors.torch import load_file
 
@@ -118,6 +118,8 @@ def merge(adapter: Adapter, models: dict[str, Any]) -> None:
     }
     with torch.no_grad():
         for place, factors in adapter.layers.items():
+            if place[0] not in models:
+                continue
             weight = modules[place].weight
             up, down = (tensors[key].float().flatten(1) for key in (factors.up, factors.down))
             scale = float(tensors[factors.alpha]) / len(down) if factors.alpha else factors.scale

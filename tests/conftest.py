@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.models import write_pipeline
+
+# Getting a model ready for OpenVINO takes seconds each; tests/generation/test_compiled.py does it.
+os.environ["SCRIPT2SKIN_RUNTIME"] = "torch"
 
 
 @pytest.fixture(autouse=True)

@@ -123,14 +123,18 @@ def cold(folder: Path, guidance: float, side: int, rounds: int) -> None:
         }
         for way, command in commands.items():
             took, most = [], 0
-            for _ in range(rounds):
+            for turn in range(rounds + 1):
                 start = time.perf_counter()
                 done = subprocess.run(
                     [sys.executable, "-c", *command], cwd=Path(__file__).parents[2], env={**os.environ, "SCRIPT2SKIN_HOME": out},
                     capture_output=True, text=True, check=True,
                 )  # fmt: skip
-                took.append(time.perf_counter() - start)
+                seconds = time.perf_counter() - start
                 most = max(most, int(done.stdout.split()[-1]))
+                if turn:
+                    took.append(seconds)
+                else:  # the model may have to be got ready for this processor, as `script2skin prepare` does
+                    print(f"{way}, cold, the first time ever: {seconds:.1f} s")
             print(f"{way}, cold: first image after {statistics.median(took):.1f} s, {most / 2**20:.2f} GB resident at most")
 
 
