@@ -8,10 +8,10 @@ from typing import Literal
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from assistant.frames import Trained
-from generation.catalog import Card, write_card
+from generation.catalog import Card, read_card, write_card
 from generation.layout import weights_sha256
 from training.clip import IMAGE_ENCODER
 from training.dataset import Record, read_folder
@@ -31,7 +31,10 @@ class AssembleRecipe(Strict):
     autoencoder: Path
     clip: Path
     #: Folders that the U-Net learnt from: what they hold is what the checkpoint may be asked for.
-    data: tuple[Path, ...]
+    data: tuple[Path, ...] = ()
+    #: A checkpoint that this one draws like: whatever is not given here, its vocabulary too where there are no ``data``, is as on
+    #: that one's card.
+    like: Path | None = None
     #: Values of the data that it may not be asked for: learnt, and not yet to be told at sight.
     without: frozenset[str] = frozenset()
     steps: int = Field(default=20, ge=1)
@@ -49,6 +52,12 @@ class AssembleRecipe(Strict):
     #: Larger weight files are split, so that every file fits where large ones are not taken.
     max_shard_size: str = "15MB"
 
+    @model_validator(mode="after")
+    def _says_what_it_knows(self) -> AssembleRecipe:
+        if not self.data and not self.like:
+            raise ValueError("give data, or like: a checkpoint says what it may be asked for")
+        return self
+
 
 def assemble(recipe: AssembleRecipe) -> Path:
     """Write ``recipe.out`` (replaced as a whole) and return it. Raises FileNotFoundError for a run without a checkpoint."""
@@ -64,26 +73,21 @@ def assemble(recipe: AssembleRecipe) -> Path:
     for images in (recipe.clip / IMAGE_ENCODER, recipe.clip / "final" / IMAGE_ENCODER):
         if images.is_dir():
             shutil.copytree(images, aside / IMAGE_ENCODER, dirs_exist_ok=True)
-    records = [record for folder in recipe.data for record in read_folder(folder)]
-    card = Card(
-        name=recipe.name,
-        steps=recipe.steps,
-        guidance_scale=recipe.guidance_scale,
-        guidance_by_rash=recipe.guidance_by_rash,
-        guidance_rescale=recipe.guidance_rescale,
-        guidance_most=recipe.guidance_most or Card().guidance_most,
-        tone_tries=recipe.tone_tries,
-        exposure=recipe.exposure,
-        shared_steps=recipe.shared_steps,
-        resolution=autoencoder.config.sample_size,
-        trained=vocabulary_of(records, recipe.without),
-        license=recipe.license,
-        sha256=weights_sha256(aside),
-    )
-    write_card(aside, card)
+    write_card(aside, _card(recipe, autoencoder.config.sample_size, weights_sha256(aside)))
     shutil.rmtree(recipe.out, ignore_errors=True)
     aside.rename(recipe.out)
     return recipe.out
+
+
+def _card(recipe: AssembleRecipe, resolution: int, sha256: str) -> Card:
+    names = recipe.model_fields_set if recipe.like else set(AssembleRecipe.model_fields)
+    values = {name: getattr(recipe, name) for name in sorted(names & set(Card.model_fields))}
+    if values.get("guidance_most", 0) is None:
+        del values["guidance_most"]
+    if recipe.data:
+        values["trained"] = vocabulary_of([record for folder in recipe.data for record in read_folder(folder)], recipe.without)
+    like = read_card(recipe.like) if recipe.like else Card()
+    return like.model_copy(update={**values, "resolution": resolution, "sha256": sha256})
 
 
 def vocabulary_of(records: list[Record], without: frozenset[str] = frozenset()) -> Trained:

@@ -191,6 +191,15 @@ def guidance(recipe: Recipe = RECIPES / "guidance.yaml", minutes: Minutes = None
 
 
 @app.command()
+def leap(recipe: Recipe = RECIPES / "leap.yaml", minutes: Minutes = None, device: Device = None) -> None:
+    """A student that draws in half of its teacher's steps, learnt from the teacher's own pictures: no data are needed."""
+    from training.leap import LeapRecipe, train
+
+    with sentences():
+        train(read_recipe(recipe, LeapRecipe, minutes, device))
+
+
+@app.command()
 def judge(recipe: Recipe = RECIPES / "judge.yaml", minutes: Minutes = None, device: Device = None) -> None:
     """The judge that `script2skin evaluate fidelity` asks: which rash, which area, where the lesion is."""
     from training.judge import JudgeRecipe, train

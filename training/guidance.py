@@ -77,7 +77,9 @@ def train(recipe: GuidanceRecipe) -> Run:
         """What the student is to say."""
         if leaps is None:
             return guided(batch, scale, net)[1]
-        return leaps.velocity(batch, lambda at: guided(at, scale, net)[1])
+        return leaps.velocity(
+            batch.noisy, batch.times, lambda noisy, times: guided(batch.with_noisy(noisy, times), scale, net)[1]
+        )
 
     def answer(batch: Batch, scale: torch.Tensor, net: Callable[..., Any]) -> torch.Tensor:
         with mixed(device):
@@ -134,19 +136,22 @@ class Leaps:
         """For any timesteps (N,) the leap that goes over them, named by where it starts."""
         return self.starts[torch.bucketize(times, self.starts)]
 
-    def velocity(self, batch: Batch, guided: Callable[[Batch], torch.Tensor]) -> torch.Tensor:
-        """What to say at ``batch.times``, plain timesteps included, so that one step arrives where the teacher does."""
-        begin = batch.times
-        end = begin - self.length
-        end = torch.where(end < 0, torch.full_like(end, -1), end)
-        at = batch
+    def end(self, begin: torch.Tensor) -> torch.Tensor:
+        """Where the leaps from ``begin`` (N,) arrive; −1 is the picture itself."""
+        return (begin - self.length).clamp(min=-1)
+
+    def velocity(
+        self, noisy: torch.Tensor, begin: torch.Tensor, guided: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        """What to say of ``noisy`` (N, C, h, w) at ``begin`` (N,), any timesteps, so that one step arrives where the teacher does,
+        whose velocity for noisy pictures and their timesteps ``guided`` gives."""
+        end = self.end(begin)
+        arrived, at = noisy, begin
         for done in range(1, self.substeps + 1):
             upto = (begin + (end - begin) * done / self.substeps).round().long()
-            arrived = self.step(at.noisy, guided(at), at.times, upto)
-            if done < self.substeps:
-                at = batch.with_noisy(arrived, upto)
+            arrived, at = self.step(arrived, guided(arrived, at), at, upto), upto
         (a, s), (b, r) = self._signal(begin), self._signal(end)
-        return (arrived - (b * a + r * s) * batch.noisy) / (r * a - b * s)
+        return (arrived - (b * a + r * s) * noisy) / (r * a - b * s)
 
     def step(self, noisy: torch.Tensor, v: torch.Tensor, begin: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
         """One DDIM step of the velocity ``v``."""
