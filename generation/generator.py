@@ -113,7 +113,7 @@ class Generator:
         from generation import loading
 
         device = loading.pick_device(device)
-        pipeline = loading.load_pipeline(parts, device, loading.named_dtype(dtype, device), runtime or settings().runtime)
+        pipeline = loading.load_pipeline(parts, device, loading.named_dtype(dtype, device), runtime or settings().runtime, checkpoint.card.resolution)
         return cls(checkpoint, parts, pipeline)
 
     @property

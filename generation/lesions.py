@@ -71,10 +71,11 @@ def not_skin(small: np.ndarray, chance: np.ndarray) -> np.ndarray:
 
 
 def _within(chance: np.ndarray, reach: int) -> np.ndarray:
-    """Pixels (bool) on a lesion or at most ``reach`` pixels from one."""
-    from PIL import Image, ImageFilter
-
-    return np.asarray(Image.fromarray(chance > LEAST).convert("L").filter(ImageFilter.MaxFilter(2 * reach + 1))) > 0
+    """Pixels (bool) on a lesion or at most ``reach`` pixels from one, in rows and in columns."""
+    # Sums over squares: a maximum filter of this size took a sixth of the time of a picture.
+    sums = np.pad(chance > LEAST, ((reach + 1, reach), (reach + 1, reach))).cumsum(0, dtype=np.int32).cumsum(1)
+    size = 2 * reach + 1
+    return sums[size:, size:] - sums[:-size, size:] - sums[size:, :-size] + sums[:-size, :-size] > 0
 
 
 @lru_cache(maxsize=1)

@@ -66,12 +66,15 @@ def named_dtype(name: str, device: str) -> torch.dtype:
     return getattr(torch, name)
 
 
-def load_pipeline(layout: Layout, device: str, dtype: torch.dtype, runtime: str = "torch") -> StableDiffusionPipeline:
+def load_pipeline(
+    layout: Layout, device: str, dtype: torch.dtype, runtime: str = "torch", resolution: int | None = None
+) -> StableDiffusionPipeline:
     """Build the pipeline. No safety checker is loaded: its black images would pass for results, and the closed
     vocabulary of captions is what keeps requests to skin.
 
     ``runtime``: what the U-Net and the decoder run in on a CPU, "torch", "openvino", or "auto" for the latter where it is
     installed and the model is small (`generation.compiled`). A pipeline that is to be trained, or encodes, needs "torch".
+    ``resolution``: side of the pictures that will be drawn, in pixels, where that is not what the U-Net was made for.
 
     Raises:
         CheckpointError: weights that do not match their config, an unusable scheduler or an adapter that fits nowhere.
@@ -82,7 +85,7 @@ def load_pipeline(layout: Layout, device: str, dtype: torch.dtype, runtime: str 
     from transformers import CLIPTextModel, CLIPTokenizer
 
     _silence()
-    kept = _kept(layout, device, dtype, runtime)
+    kept = _kept(layout, device, dtype, runtime, resolution or layout.resolution)
     text_encoder = _model(CLIPTextModel, layout.text_encoder)
     try:
         tokenizer = CLIPTokenizer.from_pretrained(layout.tokenizer, local_files_only=True)
@@ -91,7 +94,7 @@ def load_pipeline(layout: Layout, device: str, dtype: torch.dtype, runtime: str 
     tokenizer.model_max_length = layout.tokens
     if kept is not None and (kept.there or kept.make()):
         configs = (getattr(diffusers, kind).load_config(part.folder) for kind, part in ((UNET, layout.unet), (layout.vae_class, layout.vae)))
-        unet, vae = kept.open(dtype, *configs)
+        unet, vae = kept.open(*configs)
     else:
         unet, vae = load_parts(layout)
     if layout.lora:
@@ -131,7 +134,7 @@ def load_parts(layout: Layout) -> tuple[Any, Any]:
     return unet, vae
 
 
-def _kept(layout: Layout, device: str, dtype: torch.dtype, runtime: str) -> Any:
+def _kept(layout: Layout, device: str, dtype: torch.dtype, runtime: str, resolution: int) -> Any:
     """Where the compiled model is kept, or is to be; None where torch draws."""
     import torch
 
@@ -139,7 +142,7 @@ def _kept(layout: Layout, device: str, dtype: torch.dtype, runtime: str) -> Any:
         return None
     from generation import compiled
 
-    return compiled.Kept(layout, settings().home) if compiled.wanted(runtime, layout) else None
+    return compiled.Kept(layout, settings().home, resolution, dtype) if compiled.wanted(runtime, layout) else None
 
 
 def run_in(unet: Any, dtype: torch.dtype) -> None:

@@ -31,23 +31,25 @@ REQUEST = ImageRequest(count=1, rash="eczema", area="elbow", tone="brown", seed=
 SENTENCE = "eczema on the elbow on brown skin"
 #: The plain one's first picture in a process of its own.
 PLAIN_COLD = """
-import resource, sys, torch
+import sys, time, torch
 from diffusers import StableDiffusionPipeline
 pipe = StableDiffusionPipeline.from_pretrained(sys.argv[1], torch_dtype=torch.float32)
 pipe.set_progress_bar_config(disable=True)
 side = int(sys.argv[4])
 pipe(sys.argv[2], num_inference_steps=50, guidance_scale=float(sys.argv[3]), height=side, width=side).images[0].save(sys.argv[5])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# the picture is on disk; ru_maxrss would begin with the parent's
+print(time.time(), *(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 OURS_COLD = """
-import resource, sys
+import sys, time
 from script2skin import main
 sys.argv = ["script2skin", "generate", sys.argv[1], "--model", sys.argv[2], "--out", sys.argv[3]]
 try:
     main()
 except SystemExit:
     pass
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+# the picture is on disk; ru_maxrss would begin with the parent's
+print(time.time(), *(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
 
@@ -124,13 +126,15 @@ def cold(folder: Path, guidance: float, side: int, rounds: int) -> None:
         for way, command in commands.items():
             took, most = [], 0
             for turn in range(rounds + 1):
-                start = time.perf_counter()
-                done = subprocess.run(
+                begun = time.time()
+                process = subprocess.Popen(
                     [sys.executable, "-c", *command], cwd=Path(__file__).parents[2], env={**os.environ, "SCRIPT2SKIN_HOME": out},
-                    capture_output=True, text=True, check=True,
+                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
                 )  # fmt: skip
-                seconds = time.perf_counter() - start
-                most = max(most, int(done.stdout.split()[-1]))
+                said = [line.strip() for line in iter(process.stdout.readline, "") if line.strip()]
+                seconds = float(said[-1].split()[0]) - begun
+                process.wait()
+                most = max(most, int(said[-1].split()[1]))
                 if turn:
                     took.append(seconds)
                 else:  # the model may have to be got ready for this processor, as `script2skin prepare` does
