@@ -234,8 +234,9 @@ def generate(
     steps: Steps = None,
     guidance: Guidance = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Images at a time; more than 1 is faster on a GPU only.")
+        int | None, typer.Option("--batch-size", help="Images at a time; 4 take a fifth less time each on a CPU, 32 much less on a GPU.")
     ] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Also put them all on one contact sheet, .jpg or .png.")] = None,
     text_encoder: TextEncoder = None,
     lora: Lora = None,
     lora_scale: LoraScale = None,
@@ -257,6 +258,9 @@ def generate(
     if count is not None:
         turn = turn.model_copy(update={"requests": _share_out(turn.requests, count)})
     result = studio.draw(turn, show=not as_json, manifest=True)
+    if sheet and (trouble := _sheet(sheet, turn.requests, result["images"])):
+        result["error"] = result["error"] or trouble
+        typer.echo(_clean(trouble), err=True)
     if as_json:
         _print_json({**turn.model_dump(mode="json"), **result})
     if result["stopped"]:
@@ -470,6 +474,27 @@ def _listed(image: Kept) -> dict[str, Any]:
         "measured_tone": image.sidecar.get("measured_tone"),
         "error": image.error,
     }
+
+
+def _sheet(path: Path, requests: list[ImageRequest], images: list[dict[str, Any]]) -> str | None:
+    """Put what was drawn on one sheet; returns a sentence when that cannot be done."""
+    from PIL import Image
+
+    from generation.sheets import contact_sheet
+
+    drawn = [image for image in images if not image["error"]]
+    if not drawn:
+        return None
+    asked = [requests[image["request"]] for image in drawn]
+    words = [", ".join(filter(None, (request.rash, request.area, request.tone))) for request in asked]
+    columns = next((n for n in (6, 5, 4) if len(drawn) % n == 0), min(6, len(drawn)))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        contact_sheet([Image.open(image["file"]) for image in drawn], words, columns, side=256).save(path, quality=88)
+    except (OSError, ValueError) as error:
+        return f"The sheet {path} could not be written: {error}. The images are in {Path(drawn[0]['file']).parent}."
+    typer.echo(f"Contact sheet: {path}", err=True)
+    return None
 
 
 def _list_in_manifest(folder: Path, kept: list[Kept], license: str) -> str | None:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 import script2skin
@@ -125,6 +126,20 @@ def test_generate_writes_pictures_sidecars_and_a_manifest(tiny_model: Path, tmp_
     assert [row.tone for row in rows] == ["black", "black", "brown", "brown"]
     assert {row.file_name for row in rows} == {path.name for path in paths}
     assert all(row.text == read_request(tmp_path / row.file_name)[0].caption for row in rows)
+
+
+def test_generate_puts_all_on_a_sheet(tiny_model: Path, tmp_path: Path) -> None:
+    result = generate(tiny_model, tmp_path / "out", "2 images each of acne on the chin, brown and black", "--sheet", tmp_path / "new" / "sheet.png")
+    assert result.exit_code == 0, result.output
+    with Image.open(tmp_path / "new" / "sheet.png") as sheet:
+        assert sheet.width == 4 * 260, "four in a row"
+    bad = generate(tiny_model, tmp_path / "out", "acne on the chin", "--sheet", tmp_path / "sheet.odd")
+    assert bad.exit_code == 1 and "could not be written" in bad.output and "The images are in" in bad.output
+
+
+def test_prepare_says_what_will_draw(tiny_model: Path) -> None:
+    assert "is ready; it is drawn by torch" in run("prepare", "--model", tiny_model).output
+    assert run("prepare", "--model", tiny_model / "nothing").exit_code == 1
 
 
 def test_generate_again_draws_nothing_new_and_lists_nothing_twice(tiny_model: Path, tmp_path: Path) -> None:

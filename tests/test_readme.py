@@ -73,7 +73,7 @@ def test_console_output_is_true(command, output):
 
 def test_commands_take_the_options_shown():
     """Each script2skin line is understood up to the point where it would start to work."""
-    lines = re.findall(r"^script2skin [^#\n]*", "\n".join(re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S)), re.M)
+    lines = re.findall(r"^script2skin (?:\"[^\"]*\"|[^#\n\"])*", "\n".join(re.findall(r"^```sh\n(.*?)^```", README, re.M | re.S)), re.M)
     assert len(lines) >= 5
     for line in lines:
         arguments = shlex.split(line)[1:]

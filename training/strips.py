@@ -1,7 +1,8 @@
 """Matched tone strips: one request in every tone from one seed. Is it the same lesion at the same site, and are tones in order?
 
 * lesion: intersection over union of where the judge (`training.judge`) sees lesion, mean over all pairs of a strip. Beside it the
-  same of phantoms whose lesions are the same by construction: the judge sees a pale patch on pale skin less than on dark.
+  same of pictures whose lesions are the same by construction, since the judge sees a pale patch on pale skin less than on dark:
+  phantoms, and of every strip one picture whose skin was recoloured for each tone (`generation.edit`), its lesion left where it is.
 * site: share of pictures in which the judge sees the area that was asked for.
 * order: share of strips whose lesion-free skin gets darker with every tone (ITA).
 """
@@ -22,8 +23,9 @@ from assistant.frames import Trained
 from assistant.notes import notes
 from assistant.schema import ImageRequest
 from generation import Generator
+from generation.edit import Edit, EditError, edited
 from generation.sheets import contact_sheet
-from training.fidelity import Pictures, beside_phantoms, drawn, lesion_free_ita, opinion_of, tones_of
+from training.fidelity import Pictures, drawn, lesion_free_ita, opinion_of, tones_of
 from training.judge import Judge
 
 FILE = "strips.json"
@@ -74,6 +76,23 @@ def phantoms(requests: Sequence[ImageRequest], tones: Sequence[str], variety: fl
     return Pictures([np.asarray(i) for i in images], [{"rash": r.rash, "area": r.area, "tone": tone} for r, tone in wanted])
 
 
+def recoloured(pictures: Pictures, tones: Sequence[str]) -> Pictures:
+    """Of every strip the picture in the middle of the scale, and that picture with its skin in every other tone."""
+    images = []
+    for start in range(0, len(pictures.images), len(tones)):
+        label = pictures.labels[start]
+        given = pictures.images[start + len(tones) // 2 - 1]
+        images += [_in_tone(given, tone, label) for tone in tones]
+    return Pictures(images, pictures.labels)
+
+
+def _in_tone(image: np.ndarray, tone: str, label: dict[str, str]) -> np.ndarray:
+    try:
+        return edited(image, Edit(tone=tone), None, label["rash"], label["area"], 0).rgb
+    except EditError:  # it is in that tone, or no skin shows beside the lesion
+        return image
+
+
 def evaluate(
     out: Path,
     generator: Generator,
@@ -100,6 +119,7 @@ def evaluate(
     report = {
         "model": generator.model, "sampling": generator.sampling(**settings).record(), "seed": seed, "tones": tones, "lesion_from": LESION,
         "generated": figures(pictures, len(tones), judge, device),
+        "recoloured": figures(recoloured(pictures, tones), len(tones), judge, device),
         "phantoms": figures(phantoms(requests, tones, 0.3), len(tones), judge, device),
     }  # fmt: skip
     of_each = report["generated"]["of_each"]
@@ -111,12 +131,15 @@ def evaluate(
 
 def table(report: dict[str, Any]) -> str:
     """The figures as Markdown."""
-    made, real = report["generated"], report["phantoms"]
+    every = [report[name] for name in ("generated", "recoloured", "phantoms") if name in report]
     rows = [
-        ("lesion overlap (IoU), mean", f"{made['overlap']:.2f}", f"{real['overlap']:.2f}"),
-        ("lesion overlap, median", f"{made['overlap_median']:.2f}", f"{real['overlap_median']:.2f}"),
-        ("strips with an overlap from 0.7 on", f"{made['overlap_from_0.7']:.0%}", f"{real['overlap_from_0.7']:.0%}"),
-        ("site seen as asked", f"{made['site']:.1%}", f"{real['site']:.1%}"),
-        ("tones in order", f"{made['in_order']:.0%}", f"{real['in_order']:.0%}"),
+        ("lesion overlap (IoU), mean", "overlap", ".2f"),
+        ("lesion overlap, median", "overlap_median", ".2f"),
+        ("strips with an overlap from 0.7 on", "overlap_from_0.7", ".0%"),
+        ("site seen as asked", "site", ".1%"),
+        ("tones in order", "in_order", ".0%"),
     ]
-    return beside_phantoms(f"{made['strips']} strips of {len(report['tones'])} tones", "phantoms with the same lesion", rows)
+    heads = ["generated", *(["one picture recoloured"] if "recoloured" in report else []), "phantoms with the same lesion"]
+    lines = [f"| {len(report['tones'])} tones, {every[0]['strips']} strips | {' | '.join(heads)} |", "|" + " --- |" * (len(heads) + 1)]
+    lines += [f"| {name} | {' | '.join(format(figures[key], how) for figures in every)} |" for name, key, how in rows]
+    return "\n".join(lines) + "\n"
