@@ -39,6 +39,10 @@ MOST_SCALE = 100.0
 CUTS = (1, 5, 10)
 
 
+#: Mean over conditions of the share of their images whose first caption found is true.
+BY_CONDITION = "recall_by_condition"
+
+
 class TuneClipRecipe(Strict):
     kind: Literal["clip-tune"]
     run: Path
@@ -54,6 +58,9 @@ class TuneClipRecipe(Strict):
     towers: Literal["both", "text", "image"] = "both"
     #: Weight of how far the text tower strays from the stock one, so that a U-Net that was trained with that still understands it.
     keep_near: float = Field(default=0.0, ge=0)
+    #: Every condition is learnt from as often as the others, however many images there are of it, and the run is watched by the mean
+    #: over conditions: else the best that a tower can do where most are moles is to call everything a mole.
+    balanced: bool = False
     #: Learn from every caption of an image, or from its canonical one.
     every_caption: bool = True
     #: Validations without better retrieval before it ends.
@@ -119,8 +126,9 @@ def train(recipe: TuneClipRecipe) -> Run:
     learning = Learning(clip=model)
     start = learning.sampled()
     schedule, epoch = recipe.schedule.over(len(learn))
-    order = Order(np.array([weight[record.path] for record in learn.records]), schedule.together, schedule.seed)
-    watch = Watch(figure="recall_mean", patience=recipe.patience)
+    each = np.array([weight[record.path] for record in learn.records])
+    order = Order(balanced(each, learn.records) if recipe.balanced else each, schedule.together, schedule.seed)
+    watch = Watch(figure=BY_CONDITION if recipe.balanced and BY_CONDITION in before.figures() else "recall_mean", patience=recipe.patience)
     finished.pin(recipe.run, data=fingerprint(records), base=recipe.base)
     run = Run(recipe.run, recipe, schedule, learning, fingerprint(records), watch, schedule.together, epoch)
 
@@ -139,6 +147,13 @@ def train(recipe: TuneClipRecipe) -> Run:
         if not run.rank:
             finish(recipe, base, model, run, before, retrieval(model, held_out, device), held_out)
     return run
+
+
+def balanced(weights: np.ndarray, records: list[Record]) -> np.ndarray:
+    """``weights`` (N,) so that every condition has the same sum; images that name none count as one condition."""
+    rashes = np.array([record.values.get("rash") or "" for record in records])
+    sums = {rash: weights[rashes == rash].sum() for rash in np.unique(rashes)}
+    return weights / np.array([sums[rash] for rash in rashes]) * weights.sum() / len(sums)
 
 
 def check(records: list[Record]) -> None:
@@ -282,12 +297,16 @@ class Retrieval:
     rank: np.ndarray
     first: np.ndarray
     best: np.ndarray
+    #: Condition of every image, where it is known.
+    rashes: list[str | None]
 
     def figures(self) -> dict[str, float]:
-        """Recall at 1, 5 and 10 both ways, and their mean."""
+        """Recall at 1, 5 and 10 both ways, and their mean; with several conditions also the mean of their recalls at 1."""
         ways = {"image_to_text": self.rank, "text_to_image": self.first}
         recalls = {f"recall_{way}_{cut}": float((ranks < cut).mean()) for way, ranks in ways.items() for cut in CUTS}
-        return {**recalls, "recall_mean": float(np.mean(list(recalls.values())))}
+        found = [of["recall_1"] for of in self.by(self.rashes).values()]
+        by_condition = {BY_CONDITION: float(np.mean(found))} if len(found) > 1 else {}
+        return {**recalls, "recall_mean": float(np.mean(list(recalls.values()))), **by_condition}
 
     def by(self, values: list[str | None]) -> dict[str, dict[str, float]]:
         """Image → text recall at 1 and how many images, for each of ``values`` (one an image)."""
@@ -305,7 +324,8 @@ def retrieval(model: nn.Module, held_out: CaptionedImages, device: torch.device)
     text = torch.cat([forward.texts(part, 0) for part in torch.arange(len(held_out.texts)).split(64)]).cpu()
     scores = (image @ text.T).numpy()
     true = np.stack([np.isin(np.arange(len(held_out.texts)), own) for own in held_out.captions])
-    return Retrieval(_first(scores, true), _first(scores.T, true.T), np.argsort(-scores.T, 1, kind="stable")[:, :5])
+    rashes = [record.values.get("rash") for record in held_out.records]
+    return Retrieval(_first(scores, true), _first(scores.T, true.T), np.argsort(-scores.T, 1, kind="stable")[:, :5], rashes)
 
 
 def _first(scores: np.ndarray, true: np.ndarray) -> np.ndarray:

@@ -181,12 +181,20 @@ def test_recall_by_hand():
     """Two images of one caption and one of another; the second is found under the wrong one."""
     scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
     true = np.array([[True, False], [True, False], [False, True]])
-    found = Retrieval(tune_clip._first(scores, true), tune_clip._first(scores.T, true.T), np.zeros((2, 1), int))
+    found = Retrieval(tune_clip._first(scores, true), tune_clip._first(scores.T, true.T), np.zeros((2, 1), int), ["acne", "acne", "mole"])
     assert found.rank.tolist() == [0, 1, 0] and found.first.tolist() == [0, 1]
     assert found.figures()["recall_image_to_text_1"] == pytest.approx(2 / 3) and found.figures()["recall_text_to_image_1"] == 0.5
     assert found.by(["acne", "acne", None]) == {"acne": {"recall_1": 0.5, "images": 2}}
+    assert found.figures()["recall_by_condition"] == 0.75, "acne a half, mole all"
     same = np.zeros((2, 2))
     assert tune_clip._first(same, np.eye(2, dtype=bool)).tolist() == [1, 1], "a tower that says nothing finds nothing"
+
+
+def test_balanced_conditions_weigh_the_same():
+    records = [Record(Path(f"{n}.png"), "", values={"rash": rash}) for n, rash in enumerate(["mole", "mole", "mole", "acne", None])]
+    weights = tune_clip.balanced(np.array([1.0, 1.0, 2.0, 1.0, 1.0]), records)
+    assert weights[:3].sum() == pytest.approx(weights[3]) == pytest.approx(weights[4]) and weights[2] == 2 * weights[0]
+    assert weights.sum() == pytest.approx(6)
 
 
 def test_several_captions_of_an_image_are_all_true_of_it(base, labelled, tmp_path):
