@@ -71,6 +71,9 @@ class Card(BaseModel):
     #: So many of the first steps are drawn as for `generator.SHARED_TONE` whatever the tone, so that pictures of one seed in
     #: several tones show the same lesion on the same body.
     shared_steps: int = Field(default=0, ge=0)
+    #: In the step after those the caption goes beyond its own tone, by this share of the way from the shared one: the fewer steps
+    #: there are, the less of them is left to reach the lightest and the darkest skin.
+    shared_push: float = Field(default=0.0, ge=0, le=2)
     #: Side of the square image in pixels; None: what the U-Net's own config says.
     resolution: int | None = Field(default=None, ge=8, le=4096)
     #: Vocabulary that the checkpoint was trained on: lists of canonical names; None: not restricted.

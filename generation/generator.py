@@ -144,6 +144,7 @@ class Generator:
             tone_tries=self.card.tone_tries if tone_tries is None else tone_tries,
             exposure=self.card.exposure if exposure is None else float(exposure),
             shared_steps=min(self.card.shared_steps, (self.card.steps if steps is None else steps) - 1),
+            shared_push=self.card.shared_push,
         )
         sampling.check(chosen, self._pipeline, self.card.guidance_most)
         return chosen

@@ -39,6 +39,8 @@ class Sampling:
     exposure: float = 0.0
     #: How many of the first steps are drawn as for one tone, whichever is asked for.
     shared_steps: int = 0
+    #: In the step after those, how far beyond its own tone the caption goes, as a share of the way from the shared one.
+    shared_push: float = 0.0
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
@@ -100,8 +102,11 @@ def draw_batch(
         on_step(step + 1, pipe.num_timesteps)
         if cancelled():
             raise Stopped
-        if then is not None and step + 1 == sampling.shared_steps:
-            tensors["prompt_embeds"] = torch.cat([then[1], then[0]]) if pipe.do_classifier_free_guidance else then[0]
+        if then is not None and 0 <= step + 1 - sampling.shared_steps <= 1:
+            own = then[0]
+            if step + 1 == sampling.shared_steps:  # the shared steps left it in between; as if the tone were further still
+                own = own + sampling.shared_push * (own - told[0])
+            tensors["prompt_embeds"] = torch.cat([then[1], own]) if pipe.do_classifier_free_guidance else own
         return tensors
 
     filler = next(seed for seed in seeds if seed is not None)

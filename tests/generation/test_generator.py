@@ -191,6 +191,21 @@ def test_tones_share_their_first_steps(tmp_path, guidance_scale) -> None:
     assert next(generator.draw(request, steps=1)).sidecar["sampling"]["shared_steps"] == 0, "one step is the tone's own"
 
 
+@pytest.mark.parametrize("guidance_scale", [1.0, 3.0])
+def test_the_step_after_the_shared_ones_goes_beyond_its_own_tone(tmp_path, guidance_scale) -> None:
+    import torch
+
+    folder = write_pipeline(tmp_path / "pushed")
+    write_card(folder, Card(steps=3, shared_steps=1, shared_push=0.5))
+    generator = Generator.load(folder, "cpu", dtype="float32")
+    told = []
+    generator._pipeline.unet.register_forward_pre_hook(lambda _, _given, named: told.append(named["encoder_hidden_states"][-1].clone()), with_kwargs=True)
+    (image,) = generator.draw(REQUEST.model_copy(update={"tone": "black", "count": 1}), guidance_scale=guidance_scale)
+    shared, pushed, own = told
+    assert torch.allclose(pushed, own + 0.5 * (own - shared), atol=1e-5) and not torch.allclose(own, shared)
+    assert image.sidecar["sampling"]["shared_push"] == 0.5
+
+
 # ── settings ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
