@@ -180,16 +180,12 @@ def prepare(model: Model = None, text_encoder: TextEncoder = None, lora: Lora = 
     """Get a model ready for this processor; else the first drawing does it, and takes some seconds longer."""
     from assistant.settings import settings
     from generation import Generator
-    from generation.errors import GenerationError
 
-    with _progress(1) as (say, _):
+    with _sentences(), _progress(1) as (say, _):
         say("Getting the model ready for this processor, once")
-        try:
-            generator = Generator.load(
-                model or settings().model, settings().device, text_encoder=text_encoder, lora=lora, lora_scale=lora_scale
-            )
-        except GenerationError as error:
-            _fail(_clean(str(error)))
+        generator = Generator.load(
+            model or settings().model, settings().device, text_encoder=text_encoder, lora=lora, lora_scale=lora_scale
+        )
     typer.echo(f"{generator.checkpoint.name} is ready; it is drawn by {generator.runtime}.")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from assistant.frames import Frame, Trained, known, nearest, site
-from assistant.notes import notes
+from assistant.notes import usual_areas
 from assistant.replies import called, listed, place
 from assistant.schema import MAX_IMAGES_PER_TURN, ImageRequest
 from assistant.vocabulary import vocabulary
@@ -67,7 +67,7 @@ def after_images(requests: Sequence[ImageRequest], trained: Trained | None) -> l
             sentences.append(f"On {every_tone(trained)}")
     elif len(shown) > 1 and not vocabulary().is_lesion(last.rash):
         sentences.append(f"The last one again, but {'milder' if last.severity == 'severe' else 'more severe'}")
-    elsewhere = [a for a in notes()[last.rash].areas if a in known("area", trained) and a != last.area]
+    elsewhere = [area for area in usual_areas(last.rash, known("area", trained)) if area != last.area]
     if elsewhere and len({request.area for request in requests}) == 1:
         sentences.append(f"Same but {place(elsewhere[0])}")
     if len(shown) == 1 and not vocabulary().is_lesion(last.rash):

@@ -81,7 +81,9 @@ class Kept:
 
     def __init__(self, layout: Layout, home: Path, resolution: int, dtype: torch.dtype) -> None:
         """``resolution``: side of the pictures in pixels. ``dtype``: what it is to compute in."""
-        self._layout, self._resolution, self._dtype = layout, resolution, dtype
+        self._layout, self._dtype = layout, dtype
+        #: Of the latents.
+        self._side = resolution * layout.unet.config["sample_size"] // layout.resolution
         told = {
             "version": VERSION,
             "openvino": runtime().__version__,
@@ -107,8 +109,7 @@ class Kept:
             os.utime(self.folder)  # the oldest goes first
         except OSError:
             log.debug("%s could not be touched.", self.folder)
-        side = self._resolution * unet_config["sample_size"] // self._layout.resolution
-        nets = _opened(self.folder, self._dtype, FrozenDict(unet_config), FrozenDict(vae_config), self._layout.tokens, side)
+        nets = _opened(self.folder, self._dtype, FrozenDict(unet_config), FrozenDict(vae_config), self._layout.tokens, self._side)
         for net in nets:
             threading.Thread(target=net.request, args=(1,)).start()  # no daemon: a process must not end in the midst of it
         return nets
@@ -126,7 +127,7 @@ class Kept:
             return False
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "generation.compiled", str(aside), str(self._resolution), str(self._dtype)],
+                [sys.executable, "-m", "generation.compiled", str(aside), str(self._side), str(self._dtype)],
                 input=pickle.dumps(self._layout), capture_output=True, check=False,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )  # fmt: skip
@@ -335,11 +336,10 @@ def convert(unet: Any, vae: Any, tokens: int, side: int, dtype: torch.dtype, out
                 raise RuntimeError(f"its answer is {off:.1%} off torch's")
 
 
-def _main(out: Path, resolution: int, dtype: torch.dtype, layout: Layout) -> None:
+def _main(out: Path, side: int, dtype: torch.dtype, layout: Layout) -> None:
     from generation import loading
 
-    unet, vae = loading.load_parts(layout)
-    convert(unet, vae, layout.tokens, resolution * unet.config.sample_size // layout.resolution, dtype, out)
+    convert(*loading.load_parts(layout), layout.tokens, side, dtype, out)
 
 
 if __name__ == "__main__":

@@ -81,14 +81,13 @@ def assemble(recipe: AssembleRecipe) -> Path:
 
 
 def _card(recipe: AssembleRecipe, resolution: int, sha256: str) -> Card:
-    names = recipe.model_fields_set if recipe.like else set(AssembleRecipe.model_fields)
-    values = {name: getattr(recipe, name) for name in sorted(names & set(Card.model_fields))}
-    if values.get("guidance_most", 0) is None:
-        del values["guidance_most"]
+    """What the recipe says, over the card of the checkpoint that this one is like."""
+    names = recipe.model_fields_set if recipe.like else AssembleRecipe.model_fields
+    said = {name: value for name in Card.model_fields if name in names and (value := getattr(recipe, name)) is not None}
     if recipe.data:
-        values["trained"] = vocabulary_of([record for folder in recipe.data for record in read_folder(folder)], recipe.without)
-    like = read_card(recipe.like) if recipe.like else Card()
-    return like.model_copy(update={**values, "resolution": resolution, "sha256": sha256})
+        said["trained"] = vocabulary_of([record for folder in recipe.data for record in read_folder(folder)], recipe.without)
+    like = dict(read_card(recipe.like)) if recipe.like else {}
+    return Card(**{**like, **said, "resolution": resolution, "sha256": sha256})
 
 
 def vocabulary_of(records: list[Record], without: frozenset[str] = frozenset()) -> Trained:

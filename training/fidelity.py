@@ -369,10 +369,10 @@ def table(report: dict[str, Any]) -> str:
     ]  # fmt: skip
     if found := report.get("copies"):
         rows.append(("nearer to a training image than 99 % of those are to each other", f"{found['nearer_than_1_percent_of_training']}", ""))
-    return beside_phantoms(f"{made['images']} images", f"{real['images']} held-out phantoms", rows)
+    return laid_out([f"{made['images']} images", "generated", f"{real['images']} held-out phantoms"], rows)
 
 
-def beside_phantoms(made: str, real: str, rows: Iterable[tuple[str, str, str]]) -> str:
-    """A Markdown table: what is measured, of generated pictures and of phantoms."""
-    lines = [f"| {made} | generated | {real} |", "| --- | --- | --- |", *(f"| {name} | {a} | {b} |" for name, a, b in rows)]
+def laid_out(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table: what is measured, and beside it the figures of every kind of picture."""
+    lines = [f"| {' | '.join(columns)} |", "|" + " --- |" * len(columns), *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join(lines) + "\n"

@@ -17,7 +17,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from pydantic import Field
 
 from assistant.frames import Trained
-from assistant.notes import notes
+from assistant.notes import usual_areas
 from assistant.schema import ImageRequest
 from assistant.vocabulary import vocabulary
 from generation.catalog import read_card
@@ -68,9 +68,9 @@ class Requests:
     """Captions over a vocabulary, every condition and tone equally often."""
 
     def __init__(self, trained: Trained, recipe: LeapRecipe) -> None:
-        self.trained, self.recipe = trained, recipe
+        self.recipe = recipe
         self.rashes, self.areas, self.tones = (sorted(getattr(trained, slot)) for slot in ("rash", "area", "tone"))
-        self.typical = {rash: [area for area in notes()[rash].areas if area in trained.area] or self.areas for rash in self.rashes}
+        self.typical = {rash: usual_areas(rash, trained.area) or self.areas for rash in self.rashes}
 
     def one(self, random: np.random.Generator) -> ImageRequest:
         rash = str(random.choice(self.rashes))

@@ -20,12 +20,12 @@ import torch
 from PIL import Image
 
 from assistant.frames import Trained
-from assistant.notes import notes
+from assistant.notes import usual_areas
 from assistant.schema import ImageRequest
 from generation import Generator
 from generation.edit import Edit, EditError, edited
 from generation.sheets import contact_sheet
-from training.fidelity import Pictures, drawn, lesion_free_ita, opinion_of, tones_of
+from training.fidelity import Pictures, drawn, laid_out, lesion_free_ita, opinion_of, tones_of
 from training.judge import Judge
 
 FILE = "strips.json"
@@ -36,7 +36,7 @@ LESION = 0.3
 def asked(trained: Trained, strips: int, seed: int) -> list[ImageRequest]:
     """``strips`` requests for one picture: every rash in turn at its typical sites; the tone is the lightest known."""
     tone = tones_of(trained)[0]
-    sites = {rash: [area for area in notes()[rash].areas if area in trained.area] or sorted(trained.area)[:1] for rash in sorted(trained.rash)}
+    sites = {rash: usual_areas(rash, trained.area) or sorted(trained.area)[:1] for rash in sorted(trained.rash)}
     names = list(sites)
     pairs = [(names[n % len(names)], n // len(names)) for n in range(strips)]
     return [
@@ -140,6 +140,5 @@ def table(report: dict[str, Any]) -> str:
         ("tones in order", "in_order", ".0%"),
     ]
     heads = ["generated", *(["one picture recoloured"] if "recoloured" in report else []), "phantoms with the same lesion"]
-    lines = [f"| {len(report['tones'])} tones, {every[0]['strips']} strips | {' | '.join(heads)} |", "|" + " --- |" * (len(heads) + 1)]
-    lines += [f"| {name} | {' | '.join(format(figures[key], how) for figures in every)} |" for name, key, how in rows]
-    return "\n".join(lines) + "\n"
+    columns = [f"{every[0]['strips']} strips of {len(report['tones'])} tones", *heads]
+    return laid_out(columns, [(name, *(format(figures[key], how) for figures in every)) for name, key, how in rows])

@@ -5,6 +5,7 @@ They describe; they never advise. Every note has its sources. The files are vali
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import lru_cache
 from importlib.resources import files
 
@@ -74,3 +75,8 @@ def _of_ones_own(rash: str) -> Note:
         rash=rash, about=entry.notes or "A condition of your own; there are no notes on it.", appearance=nothing, dark_skin=nothing,
         contagious=nothing, feels=nothing, sites=nothing, areas=(entry.typical_area,), resembles=(), sources=("your own data",),
     )  # fmt: skip
+
+
+def usual_areas(rash: str, among: Container[str]) -> list[str]:
+    """Areas where a condition of the vocabulary is typically seen, the most typical first, as far as they are ``among`` those."""
+    return [area for area in notes()[rash].areas if area in among]
