@@ -59,8 +59,10 @@ Every image is a PNG file with a JSON file beside it, and all are listed in meta
   script2skin generate "eczema and psoriasis on the elbow, fair and brown" --count 400 --out set --seed 1
   script2skin generate "tinea on the foot" --out tinea --model runs/my-model --steps 30 --guidance 4
   script2skin generate "acne on the chin" --out tuned --text-encoder runs/clip --lora runs/lora --lora-scale 0.8
+  script2skin generate --like set --out synthetic --model runs/my-model --count 3000 --balanced --seed 1
 
-Any number of images may be asked for. With --seed, the same command draws only what is not yet in the folder.
+Any number of images may be asked for. --like draws what the training pictures of a set are labelled as, as often as they are, or
+with --balanced every condition as often as the others; --count says how many in all. With --seed, the same command draws only what is not yet in the folder.
 The folder is one that datasets.load_dataset("imagefolder") reads. Ends with 2 when the sentence leads to a question
 instead of images, and with 1 when an image or the model failed.
 """
@@ -220,8 +222,12 @@ def chat(
 
 @app.command(help=GENERATE_HELP)
 def generate(
-    text: Annotated[str, typer.Argument(help="What to draw, as one sentence.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the images.")],
+    text: Annotated[str | None, typer.Argument(help="What to draw, as one sentence.")] = None,
+    like: Annotated[
+        Path | None, typer.Option(help="A set of `script2skin data import`, or drawn before: the same labels, in place of a sentence.")
+    ] = None,
+    balanced: Annotated[bool, typer.Option("--balanced", help="With --like: every condition as often as the others.")] = False,
     seed: Seed = None,
     count: Annotated[
         int | None, typer.Option("--count", min=1, help="Images in all, shared out over what the sentence names.")
@@ -241,8 +247,13 @@ def generate(
 ) -> None:
     from assistant import Conversation
 
+    if (text is None) == (like is None):
+        raise typer.BadParameter("Say what to draw, as one sentence, or give --like with the folder of a set; not both.")
     parts = {"text_encoder": text_encoder, "lora": lora, "lora_scale": lora_scale}
     studio = Studio(out, model, steps, guidance, device, batch_size, parts)
+    if like:
+        _draw_like(studio, like, out, seed, count, balanced, sheet, as_json)
+        return
     with _sentences():
         conversation = Conversation(seed=seed, trained=studio.checkpoint().card.trained, limit=None, coverage=studio.coverage())
     turn = conversation.say(text)
@@ -253,6 +264,34 @@ def generate(
     typer.echo(_clean(turn.reply), err=True)
     if count is not None:
         turn = turn.model_copy(update={"requests": _share_out(turn.requests, count)})
+    _draw_into(studio, turn, out, conversation.history.seed, sheet, as_json)
+
+
+def _draw_like(
+    studio: Studio, like: Path, out: Path, seed: int | None, count: int | None, balanced: bool, sheet: Path | None, as_json: bool
+) -> None:
+    import random
+
+    from assistant.schema import Turn
+    from data.like import requests_like
+    from data.manifest import read
+
+    seed = random.getrandbits(32) if seed is None else seed
+    try:
+        rows = read(like)
+        if not rows:
+            _fail(f"{like} lists no pictures in metadata.jsonl; make a set of it with `script2skin data import`.")
+        requests, left_out = requests_like(rows, seed, count, balanced)
+    except ValueError as error:
+        _fail(_clean(str(error)))
+    total, conditions = sum(request.count for request in requests), sorted({request.rash for request in requests})
+    note = f" {left_out} of its training pictures are left out: nobody knows their tone, or the vocabulary lacks their condition." if left_out else ""
+    typer.echo(f"{total:,} images labelled like {like}: {', '.join(conditions)}.{note}", err=True)
+    _draw_into(studio, Turn(act="generate", requests=requests, reply=""), out, seed, sheet, as_json)
+
+
+def _draw_into(studio: Studio, turn: Turn, out: Path, seed: int, sheet: Path | None, as_json: bool) -> None:
+    """Draw a turn's requests into ``out``, list them, say what went wrong, and end as a command does."""
     result = studio.draw(turn, show=not as_json, manifest=True)
     if sheet and (trouble := _sheet(sheet, turn.requests, result["images"])):
         result["error"] = result["error"] or trouble
@@ -260,7 +299,7 @@ def generate(
     if as_json:
         _print_json({**turn.model_dump(mode="json"), **result})
     if result["stopped"]:
-        again = f" The same command with --seed {conversation.history.seed} goes on from here."
+        again = f" The same command with --seed {seed} goes on from here."
         _fail(f"Stopped; the images drawn so far are in {out}.{again}", code=130)
     if result["error"] or any(image["error"] for image in result["images"]):
         raise typer.Exit(1)

@@ -152,6 +152,8 @@ class ImageRequest(BaseModel):
     size: str | None = None
     number: str | None = None
     seed: int = Field(ge=0, lt=2**32)
+    #: Tone of the images that these are the same as, but for their own tone: "now on black skin" of images on fair skin.
+    matched: str | None = None
 
     @computed_field
     @property
@@ -168,6 +170,12 @@ class ImageRequest(BaseModel):
     def image_seeds(self) -> list[int]:
         """Seed of every image of this request."""
         return [self.image_seed(index) for index in range(self.count)]
+
+
+class LabelledRequest(ImageRequest):
+    """A request as a set labels its pictures: the area need not be known."""
+
+    area: str | None = None  # type: ignore[assignment]
 
 
 class Assumption(BaseModel):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image, PngImagePlugin
 
-from assistant.schema import ImageRequest
+from assistant.schema import ImageRequest, LabelledRequest
 from generation.errors import SaveError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def record(request: ImageRequest, index: int, model: dict[str, Any], sampling: d
         "format": FORMAT,
         "notice": NOTICE,
         "caption": request.caption,
-        "request": request.model_dump(mode="json"),
+        "request": request.model_dump(mode="json", exclude=set() if request.matched else {"matched"}),
         "index": index,
         "seed": request.image_seed(index),
         "model": model,
@@ -111,7 +111,8 @@ def read_request(source: Path | dict[str, Any]) -> tuple[ImageRequest, int]:
     """Request and image number out of a sidecar JSON file, a PNG, or a record."""
     if isinstance(source, Path):
         source = read_png(source) if source.suffix == ".png" else read_sidecar(source)
-    return ImageRequest.model_validate(source["request"]), source["index"]
+    kind = ImageRequest if source["request"].get("area") else LabelledRequest
+    return kind.model_validate(source["request"]), source["index"]
 
 
 def stem(sidecar: dict[str, Any]) -> str:
@@ -164,12 +165,13 @@ def _names(folder: Path, stem: str):
 
 
 def _same(path: Path, sidecar: dict[str, Any]) -> bool:
-    """Whether the sidecar file at ``path`` is of the same picture; what was measured on it does not count."""
+    """Whether the sidecar file at ``path`` is of the same picture; what came out in drawing it does not count."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and {**found, "measured_tone": None} == {**sidecar, "measured_tone": None}
+    came_out = {"measured_tone": None, "alone": None}
+    return isinstance(found, dict) and {**found, **came_out} == {**sidecar, **came_out}
 
 
 def _write(path: Path, data: bytes) -> None:
