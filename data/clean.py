@@ -89,16 +89,18 @@ def look(
     device: str = "cpu",
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
     workers: int | None = None,
+    judge_from: float = JUDGE,
 ) -> Found:
     """Look through the set at ``folder``; nothing is changed.
 
     Args:
-        judge: run of ``script2skin train judge``.
+        judge: run of ``script2skin train judge``, or a classifier of ``script2skin evaluate augmentation``.
         clip: checkpoint or CLIP model that is asked for what it sees.
         train: sets whose pictures must not come back: what the generator learnt from.
+        judge_from: chance of its own rash from which on a picture is recognised by the judge.
 
     Raises:
-        ManifestError, FileNotFoundError
+        ManifestError, FileNotFoundError, TrainingError
     """
     rows = manifest.read(folder)
     reasons: dict[str, list[Reason]] = defaultdict(list)
@@ -111,7 +113,7 @@ def look(
         reasons[name] += found
     whole = [row for row, _ in readable if not any(reason.reason == "blank" for reason in reasons[row.file_name])]
     asked: dict[str, int] = {}
-    for name, limit, chances in _opinions(folder, whole, judge, clip, device, progress):
+    for name, limit, chances in _opinions(folder, whole, judge, judge_from, clip, device, progress):
         asked[name] = sum(chance is not None for chance in chances)
         for row, chance in zip(whole, chances, strict=True):
             if chance is not None and chance < limit:
@@ -264,7 +266,7 @@ def _measured(folder: Path, rows: Sequence[Row], progress: Callable[[str, int, i
 
 
 def _opinions(
-    folder: Path, rows: Sequence[Row], judge: Path | None, clip: str | None, device: str, progress: Callable[[str, int, int], None]
+    folder: Path, rows: Sequence[Row], judge: Path | None, judge_from: float, clip: str | None, device: str, progress: Callable[[str, int, int], None]
 ) -> Iterable[tuple[str, float, list[float | None]]]:
     if not (judge or clip) or not rows:
         return
@@ -272,7 +274,7 @@ def _opinions(
 
     if judge:
         progress("Judging", 0, len(rows))
-        yield "judge", JUDGE, recognised.by_judge(judge, folder, rows, device)
+        yield "judge", judge_from, recognised.by_judge(judge, folder, rows, device)
     if clip:
         progress("Asking CLIP", 0, len(rows))
         yield "CLIP", CLIP, recognised.by_clip(clip, folder, rows, device)

@@ -149,7 +149,8 @@ def coverage(
 @app.command()
 def clean(
     folder: Annotated[Path, typer.Argument(metavar="SET", help="Folder of a set, for instance of generated pictures.")],
-    judge: Annotated[Path | None, typer.Option(help="Run of `script2skin train judge`: what it does not recognise as labelled is set aside.")] = None,
+    judge: Annotated[Path | None, typer.Option(help="Run of `script2skin train judge`, or a classifier such as runs/augmentation/best/real: what it does not recognise as labelled is set aside.")] = None,
+    judge_from: Annotated[float, typer.Option(min=0, max=1, help="Chance of what is on the label from which on the judge recognises it.")] = 0.05,
     clip: Annotated[str | None, typer.Option(help="Checkpoint or CLIP model that is asked the same, such as embedded.")] = None,
     train: Annotated[list[Path] | None, typer.Option(help="Set that the generator learnt from: near-copies of it are set aside (repeat the option).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be set aside, and move nothing.")] = False,
@@ -178,7 +179,8 @@ def clean(
         with _progress() as bar:
             task = bar.add_task("Looking")
             found = filter_.look(
-                folder, judge, clip, train or (), device, lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total), workers
+                folder, judge, clip, train or (), device, lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total), workers,
+                judge_from,
             )
         if sheets:
             sheets.mkdir(parents=True, exist_ok=True)
@@ -195,6 +197,8 @@ def clean(
         _fail(MISSING.format(error.name))
     except OSError as error:
         _fail(f"{error.strerror or error}: {error.filename or folder}")
+    except RuntimeError as error:  # TrainingError, of a classifier that cannot be read; importing it here would need torch
+        _fail(str(error))
     _tell_clean(folder, found, dry_run)
 
 

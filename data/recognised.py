@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,16 +17,24 @@ from PIL import Image
 
 from data.manifest import Row
 
+if TYPE_CHECKING:
+    from training.classifier import Classifier
+
 _AT_ONCE = 32
 
 
 def by_judge(run: Path, folder: Path, rows: Sequence[Row], device: str = "cpu") -> list[float | None]:
     """Chance in 0–1 of each row's own rash; None for a rash that the judge has not learnt.
 
-    Raises FileNotFoundError where ``run`` is no finished run of ``script2skin train judge``.
-    """
-    from training import judge
+    Args:
+        run: of ``script2skin train judge``; or a classifier of ``script2skin evaluate augmentation``, such as ``best/real``.
 
+    Raises FileNotFoundError or TrainingError where ``run`` is neither.
+    """
+    from training import classifier, judge
+
+    if (run / classifier.FILE).exists():
+        return _by_classifier(classifier.read(run, torch.device(device)), folder, rows, device)
     model = judge.read(run, torch.device(device)).eval()
     side, names = model.config.image_size, list(model.config.rash)
     found: list[float | None] = []
@@ -35,6 +44,17 @@ def by_judge(run: Path, folder: Path, rows: Sequence[Row], device: str = "cpu") 
         with torch.inference_mode():
             chances = model(pixels.to(device))[1]["rash"].float().softmax(1).cpu()
         found += [float(chances[i, names.index(row.rash)]) if row.rash in names else None for i, row in enumerate(part)]
+    return found
+
+
+def _by_classifier(told: Classifier, folder: Path, rows: Sequence[Row], device: str) -> list[float | None]:
+    from training.classifier import opened, probabilities
+
+    found: list[float | None] = []
+    for part in _parts(rows):
+        pixels = np.stack([opened(folder / row.file_name, told.fed) for row in part])
+        chances = probabilities(told.model, pixels, told.fed, torch.device(device))
+        found += [float(chances[i, told.classes.index(row.rash)]) if row.rash in told.classes else None for i, row in enumerate(part)]
     return found
 
 

@@ -235,7 +235,7 @@ def predict(
         rows.writerow(["image_id", *(name.replace(" ", "_") for name in classifier.classes)])
         done = 0
         for some in _some(paths, 64):
-            pixels = np.stack(list(pool.map(lambda path: _open(path, classifier.fed), some)))
+            pixels = np.stack(list(pool.map(lambda path: opened(path, classifier.fed), some)))
             for path, chances in zip(some, probabilities(classifier.model, pixels, classifier.fed, device), strict=True):
                 rows.writerow([path.stem, *(f"{chance:.6f}" for chance in chances)])
             on_image(done := done + len(some), len(paths))
@@ -255,7 +255,7 @@ def pictures_in(folder: Path) -> list[Path]:
     return paths
 
 
-def _open(path: Path, fed: Fed) -> np.ndarray:
+def opened(path: Path, fed: Fed) -> np.ndarray:
     try:
         with Image.open(path) as file:
             upright = ImageOps.exif_transpose(file).convert("RGB")
