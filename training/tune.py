@@ -41,6 +41,8 @@ from training.run import Losses, Run, StepRandom, Strict, pick_device
 from training.text import encode_captions, tokens
 from training.unet import Latents, draw, stratified_times
 
+#: What a card says of drawing in few steps and of one lesion in every tone: true of the base, and of what its own pictures kept in place.
+OF_FEW_STEPS = {"guidance_by_rash", "shared_steps", "shared_push", "redrawn_steps"}
 #: Layers of a U-Net whose text comes from the text encoder.
 CROSS = ("attn2.to_k", "attn2.to_v", "attn2.to_q", "attn2.to_out.0")
 
@@ -74,7 +76,8 @@ class TuneRecipe(Strict):
     gradient_checkpointing: bool = False
     #: "auto" computes in bfloat16 where that is quick.
     precision: Precision = "auto"
-    #: Captions drawn at every validation, with this many steps and this guidance (the base's own unless given).
+    #: Captions drawn at every validation, with this many steps and this guidance (the base's own unless given), which the model's card
+    #: then says too.
     show: tuple[str, ...] = ()
     steps: int | None = Field(default=None, ge=1)
     guidance_scale: float | None = Field(default=None, ge=0)
@@ -347,8 +350,10 @@ def finish(recipe: TuneRecipe, base: Base, unet: UNet2DConditionModel, records: 
             card["text_encoder"] = "text_encoder"
     else:
         whole_pipeline(recipe, base, unet, final)
-        own = base.checkpoint.card.model_dump(exclude_unset=True, exclude={"sha256", "name"})
+        lost = set() if recipe.prior else OF_FEW_STEPS
+        own = base.checkpoint.card.model_dump(exclude_unset=True, exclude={"sha256", "name"} | lost)
         card = {**own, **card}
+    card |= {name: value for name in ("steps", "guidance_scale") if (value := getattr(recipe, name)) is not None}
     trained = with_conditions(base, records)
     if trained is not None:
         card["trained"] = trained
