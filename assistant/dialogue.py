@@ -335,6 +335,7 @@ def requested(
     draws = state.draws + any(frame.seed is None for frame in frames)
     frames = tuple(frame.change(seed=fresh) if frame.seed is None else frame for frame in frames)
     requests, assumed = complete(frames, trained, limit)
+    requests = [matched(request, state.requests) for request in requests]
     if parsed.plural:  # nobody asked for three
         assumed = [assumption for assumption in assumed if assumption.slot != "count"]
     assumed = [*carried, *assumed]
@@ -974,6 +975,20 @@ def capped(frames: Sequence[Frame], limit: int) -> bool:
 
 
 # ── what is said about it ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def matched(request: ImageRequest, before: Sequence[ImageRequest]) -> ImageRequest:
+    """``request``, matched to what was drawn ``before`` of the same seeds with another tone and all else alike."""
+
+    def lesion(r: ImageRequest) -> tuple:
+        return r.rash, r.area, r.severity, r.size, r.number
+
+    alike = [r for r in before if lesion(r) == lesion(request) and request.seed in r.image_seeds()]
+    if not alike:
+        return request
+    same = next((r for r in alike if r.tone == request.tone), None)
+    of = same.matched if same else alike[0].matched or alike[0].tone
+    return request.model_copy(update={"matched": None if of == request.tone else of})
 
 
 def differ_in_looks(now: Sequence[ImageRequest], before: Sequence[ImageRequest]) -> bool:

@@ -151,6 +151,7 @@ class RequestRow(Base):
     number: Mapped[str | None]
     seed: Mapped[int] = mapped_column(BigInteger)
     caption: Mapped[str]
+    matched: Mapped[str | None]
 
 
 class ImageRow(Base):
@@ -187,6 +188,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             details JSON NOT NULL)""",
         "CREATE INDEX image_of_turn ON image (turn_id)",
     ),
+    ("ALTER TABLE request ADD COLUMN matched TEXT",),
 )
 
 

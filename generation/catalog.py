@@ -74,6 +74,9 @@ class Card(BaseModel):
     #: In the step after those the caption goes beyond its own tone, by this share of the way from the shared one: the fewer steps
     #: there are, the less of them is left to reach the lightest and the darkest skin.
     shared_push: float = Field(default=0.0, ge=0, le=2)
+    #: Of ``steps``: how many of the last ones an image goes through again that is matched to one in another tone, after its skin has
+    #: been recoloured. 0: such an image is drawn as any other.
+    redrawn_steps: int = Field(default=0, ge=0)
     #: Side of the square image in pixels; None: what the U-Net's own config says.
     resolution: int | None = Field(default=None, ge=8, le=4096)
     #: Vocabulary that the checkpoint was trained on: lists of canonical names; None: not restricted.

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -110,9 +111,15 @@ class Kept:
         except OSError:
             log.debug("%s could not be touched.", self.folder)
         nets = _opened(self.folder, self._dtype, FrozenDict(unet_config), FrozenDict(vae_config), self._layout.tokens, self._side)
+        nets[1].whole = self._autoencoder
         for net in nets:
             threading.Thread(target=net.request, args=(1,)).start()  # no daemon: a process must not end in the midst of it
         return nets
+
+    def _autoencoder(self) -> Any:
+        from generation import loading
+
+        return loading.load_autoencoder(self._layout)
 
     def make(self) -> bool:
         """Convert the model and keep it; False, with a line in the log, where that cannot be done.
@@ -208,11 +215,21 @@ class CompiledUNet(_Compiled):
 
 
 class CompiledDecoder(_Compiled):
-    """In place of an autoencoder in a pipeline that only decodes."""
+    """In place of an autoencoder in a pipeline that mostly decodes; what encodes, in torch, is read when it is first needed."""
+
+    #: Reads the autoencoder that this one stands in for.
+    whole: Callable[[], Any] | None = None
 
     def decode(self, latents: torch.Tensor, **_nothing: Any) -> tuple[torch.Tensor]:
         """Pictures (N, 3, H, W), float32, nominally in [-1, 1], as the first of a tuple."""
         return (self.run(latents),)
+
+    def encode(self, pictures: torch.Tensor, **_nothing: Any) -> Any:
+        """As the autoencoder's own."""
+        with self._getting_ready:
+            if callable(self.whole):
+                self._encoder, self.whole = self.whole(), None
+        return self._encoder.encode(pictures)
 
 
 class _Norm(torch.nn.Module):

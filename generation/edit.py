@@ -118,6 +118,13 @@ def edited(
     return Edited(canvas.rgb, before, canvas.lesion, _record(rgb, canvas, before, edit, placed, area))
 
 
+def in_tone(rgb: np.ndarray, tone: str, rash: str | None = None, area: str | None = None) -> np.ndarray:
+    """``rgb`` with its skin in ``tone``, as `edited` does it, and nothing measured. Raises EditError: too little skin shows."""
+    canvas = Canvas(rgb, find(rgb, area))
+    canvas.tone(tone, rash)
+    return canvas.rgb
+
+
 def find(rgb: np.ndarray, area: str | None = None) -> np.ndarray:
     """Where the finder sees a lesion, bool [H, W], without specks, cloth, and on a face without brows and eyes."""
     from generation import lesions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -145,9 +146,14 @@ class Generator:
             exposure=self.card.exposure if exposure is None else float(exposure),
             shared_steps=min(self.card.shared_steps, (self.card.steps if steps is None else steps) - 1),
             shared_push=self.card.shared_push,
+            redrawn_steps=self._redrawn(self.card.steps if steps is None else steps),
         )
         sampling.check(chosen, self._pipeline, self.card.guidance_most)
         return chosen
+
+    def _redrawn(self, steps: int) -> int:
+        """The card's share of ``steps``."""
+        return min(steps, max(1, round(self.card.redrawn_steps * steps / self.card.steps))) if self.card.redrawn_steps else 0
 
     def record(self, request: ImageRequest, index: int, sampling: Sampling) -> dict[str, Any]:
         """The provenance record that image ``index`` will have, but for what is measured on it."""
@@ -158,6 +164,8 @@ class Generator:
             "dtype": str(self._pipeline.unet.dtype).removeprefix("torch."),
             "runtime": self.runtime,
         }
+        if not request.matched:  # as in records of before there was such a thing
+            del settings["redrawn_steps"]
         record = provenance.record(request, index, self.model, settings)
         word = self.card.identifiers.get(request.rash)
         return {**record, "identifier": word} if word else record
@@ -197,10 +205,10 @@ class Generator:
         Raises:
             CaptionError, SamplingError: before anything is drawn, when the first image is asked for.
         """
-        from generation import checks, sampling
+        from generation import sampling
 
         chosen = self.sampling(steps, guidance_scale, batch_size, tone_tries, exposure, request.rash)
-        caption = checks.check_caption(request, self._pipeline.tokenizer, self.card.identifiers.get(request.rash, ""))
+        self._caption(request)
         stop = _asker(cancelled)
         done = 0
 
@@ -213,7 +221,7 @@ class Generator:
             if not _acquire(self._lock, stop):
                 return
             try:
-                pictures = self._in_tone(caption, request, seeds, chosen, progress, stop)
+                pictures = self._drawn(request, seeds, chosen, progress, stop)
             except sampling.Stopped:
                 return
             finally:
@@ -223,16 +231,57 @@ class Generator:
                     done += 1
                     yield self._finish(request, index, chosen, picture)
 
+    def _caption(self, request: ImageRequest) -> str:
+        """What the text encoder sees. Raises `CaptionError`."""
+        from generation import checks
+
+        return checks.check_caption(request, self._pipeline.tokenizer, self.card.identifiers.get(request.rash, ""))
+
+    def _drawn(
+        self, request: ImageRequest, seeds: list[int | None], chosen: Sampling, progress: Any, stop: Callable[[], bool]
+    ) -> list[_Picture | None]:
+        """A picture for every place; where they are matched to one in another tone and its skin can be told, that one in this tone."""
+        if not (chosen.redrawn_steps and request.matched and request.matched != request.tone):
+            return self._in_tone(request, seeds, chosen, progress, stop)
+        of = request.model_copy(update={"tone": request.matched, "matched": None})
+        total = chosen.steps + chosen.redrawn_steps
+        before = self._in_tone(of, seeds, chosen, lambda step, _total: progress(step, total), stop)
+        matched = self._matched(before, request, seeds, chosen, lambda step, _total: progress(chosen.steps + step, total), stop)
+        alone = [None if matched[place] else seed for place, seed in enumerate(seeds)]
+        if any(seed is not None for seed in alone):
+            others = self._in_tone(request, alone, chosen, progress, stop)
+            matched = [mine or (other and other._replace(alone=True)) for mine, other in zip(matched, others, strict=True)]
+        return matched
+
+    def _matched(
+        self, before: list[_Picture | None], request: ImageRequest, seeds: list[int | None], chosen: Sampling, progress: Any, stop: Any
+    ) -> list[_Picture | None]:
+        """The pictures ``before`` recoloured for the tone of ``request``, and redrawn; None where that cannot be done."""
+        from PIL import Image
+
+        from generation import edit, sampling
+
+        start: list[Image.Image | None] = []
+        for picture in before:
+            image = None
+            if picture and not picture.error:
+                with contextlib.suppress(edit.EditError):
+                    image = Image.fromarray(edit.in_tone(picture.rgb, request.tone, request.rash, request.area))
+            start.append(image)
+        kept = [seed if image else None for seed, image in zip(seeds, start, strict=True)]
+        if not any(start):
+            return [None] * len(seeds)
+        decoded = sampling.draw_batch(self._pipeline, self._caption(request), kept, chosen, progress, stop, start=start)
+        return [None if picture is None else _Picture.of(picture, request.tone, 0, chosen) for picture in decoded]
+
     def _in_tone(
-        self, caption: str, request: ImageRequest, seeds: list[int | None], chosen: Sampling, progress: Any, stop: Callable[[], bool]
+        self, request: ImageRequest, seeds: list[int | None], chosen: Sampling, progress: Any, stop: Callable[[], bool]
     ) -> list[_Picture | None]:
         """For every place the picture that is nearest to the tone's band."""
-        from generation import checks, sampling
+        from generation import sampling
 
-        opening = None
-        if chosen.shared_steps:
-            shared = request.model_copy(update={"tone": SHARED_TONE})
-            opening = checks.check_caption(shared, self._pipeline.tokenizer, self.card.identifiers.get(request.rash, ""))
+        caption = self._caption(request)
+        opening = self._caption(request.model_copy(update={"tone": SHARED_TONE})) if chosen.shared_steps else None
         best: list[_Picture | None] = [None] * len(seeds)
         wanted = list(seeds)
         for again in range(chosen.tone_tries + 1):
@@ -260,6 +309,8 @@ class Generator:
         if picture.error:
             return GeneratedImage(request, index, seed, {**sidecar, "error": picture.error}, error=picture.error)
         sidecar["measured_tone"] = checks.measured_tone(picture.ita, request.tone, picture.again, picture.stops)
+        if picture.alone:
+            sidecar["alone"] = True
         image = Image.fromarray(picture.rgb)
         return GeneratedImage(request, index, seed, sidecar, image, provenance.encode_png(image, sidecar))
 
@@ -274,6 +325,8 @@ class _Picture(NamedTuple):
     off: float
     again: int
     stops: float
+    #: Of a request that is matched: it could not be, and was drawn like any other.
+    alone: bool = False
 
     @classmethod
     def of(cls, decoded: Any, tone: str, again: int, chosen: Sampling) -> _Picture:

@@ -96,9 +96,10 @@ def grain(dense: np.ndarray, lesion: np.ndarray, skin: np.ndarray) -> np.ndarray
     height, width = lesion.shape
     y, x = np.nonzero(lesion)
     best, offset = -1.0, (0, 0)
+    some = slice(None, None, max(1, len(y) // 1000))  # enough to find the place by; all of them took half of the time of an edit
     for dy in range(-height // 2, height // 2 + 1, 8):
         for dx in range(-width // 2, width // 2 + 1, 8):
-            there = clean[(y + dy) % height, (x + dx) % width].mean() - 0.1 * np.hypot(dy / height, dx / width)
+            there = clean[(y[some] + dy) % height, (x[some] + dx) % width].mean() - 0.1 * np.hypot(dy / height, dx / width)
             if there > best:
                 best, offset = there, (dy, dx)
     out = np.zeros_like(dense)

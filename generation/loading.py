@@ -128,10 +128,17 @@ def load_parts(layout: Layout) -> tuple[Any, Any]:
     """U-Net, with the layout's LoRA in it, and autoencoder, in float32. Raises `CheckpointError`."""
     import diffusers
 
-    unet, vae = _model(getattr(diffusers, UNET), layout.unet), _model(getattr(diffusers, layout.vae_class), layout.vae)
+    unet, vae = _model(getattr(diffusers, UNET), layout.unet), load_autoencoder(layout)
     if layout.lora:
         lora.merge(layout.lora, {"unet": unet})
     return unet, vae
+
+
+def load_autoencoder(layout: Layout) -> Any:
+    """In float32. Raises `CheckpointError`."""
+    import diffusers
+
+    return _model(getattr(diffusers, layout.vae_class), layout.vae)
 
 
 def _kept(layout: Layout, device: str, dtype: torch.dtype, runtime: str, resolution: int) -> Any:

@@ -18,6 +18,7 @@ from generation.errors import SamplingError
 if TYPE_CHECKING:
     import torch
     from diffusers import StableDiffusionPipeline
+    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Sampling:
     shared_steps: int = 0
     #: In the step after those, how far beyond its own tone the caption goes, as a share of the way from the shared one.
     shared_push: float = 0.0
+    #: Of a picture that is matched to one in another tone: how many of the last steps it goes through again once it is recoloured.
+    redrawn_steps: int = 0
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
@@ -73,6 +76,7 @@ def draw_batch(
     on_step: Callable[[int, int], None],
     cancelled: Callable[[], bool],
     opening: str | None = None,
+    start: Sequence[Image.Image | None] | None = None,
 ) -> list[torch.Tensor | None]:
     """Draw one micro-batch.
 
@@ -83,6 +87,7 @@ def draw_batch(
         cancelled: asked after every step.
         opening: the caption of the first ``sampling.shared_steps`` steps, where it is another one (eDiff-I, arXiv 2211.01324:
             what is where is decided in the first steps).
+        start: pictures to go on from, one a place, through the last ``sampling.redrawn_steps`` steps alone (SDEdit, arXiv 2108.01073).
 
     Returns:
         For every place a decoded picture, float32 [3, height, width] nominally in [-1, 1], or None for an empty place.
@@ -95,7 +100,7 @@ def draw_batch(
 
     told = _encoded(pipeline, caption, len(seeds), sampling.guidance_scale)
     then: tuple[torch.Tensor, torch.Tensor | None] | None = None
-    if sampling.shared_steps and opening not in (None, caption):
+    if start is None and sampling.shared_steps and opening not in (None, caption):
         told, then = _encoded(pipeline, opening, len(seeds), sampling.guidance_scale), told
 
     def after_step(pipe: Any, step: int, _timestep: Any, tensors: dict) -> dict:
@@ -109,22 +114,30 @@ def draw_batch(
             tensors["prompt_embeds"] = torch.cat([then[1], own]) if pipe.do_classifier_free_guidance else own
         return tensors
 
-    filler = next(seed for seed in seeds if seed is not None)
-    generators = [torch.Generator("cpu").manual_seed(filler if seed is None else seed) for seed in seeds]
+    filler = next(place for place, seed in enumerate(seeds) if seed is not None)
+    generators = [torch.Generator("cpu").manual_seed(seeds[filler] if seed is None else seed) for seed in seeds]
+    if start is None:
+        draw, more = pipeline, {"guidance_rescale": sampling.guidance_rescale, "height": sampling.resolution, "width": sampling.resolution}
+    else:
+        from diffusers import StableDiffusionImg2ImgPipeline
+
+        draw = StableDiffusionImg2ImgPipeline(**pipeline.components, requires_safety_checker=False)
+        draw.set_progress_bar_config(disable=True)
+        # int(steps × strength) are taken, and a third of six must be two
+        images = [start[filler] if seed is None else image for seed, image in zip(seeds, start, strict=True)]
+        more = {"image": images, "strength": (sampling.redrawn_steps + 0.5) / sampling.steps}
     try:
         with torch.inference_mode():
-            latents = pipeline(
+            latents = draw(
                 prompt_embeds=told[0],
                 negative_prompt_embeds=told[1],
                 generator=generators,
                 num_inference_steps=sampling.steps,
                 guidance_scale=max(1.0, sampling.guidance_scale),  # below 1 there is none either; a told U-Net starts at 1
-                guidance_rescale=sampling.guidance_rescale,
-                height=sampling.resolution,
-                width=sampling.resolution,
                 callback_on_step_end=after_step,
                 callback_on_step_end_tensor_inputs=["latents"] if then is None else ["latents", "prompt_embeds"],
                 output_type="latent",
+                **more,
             ).images
             scaled = (latents / pipeline.vae.config.scaling_factor).to(pipeline.vae.dtype)
             decoded = pipeline.vae.decode(scaled, return_dict=False)[0].float().cpu()

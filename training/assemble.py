@@ -49,6 +49,7 @@ class AssembleRecipe(Strict):
     exposure: float = Field(default=0.0, ge=0, le=1)
     shared_steps: int = Field(default=0, ge=0)
     shared_push: float = Field(default=0.0, ge=0, le=2)
+    redrawn_steps: int = Field(default=0, ge=0)
     license: str = "CC0-1.0"
     #: Larger weight files are split, so that every file fits where large ones are not taken.
     max_shard_size: str = "15MB"

@@ -187,6 +187,13 @@ class TestFollowUps:
         assert talk({"rash": ("eczema",), "tone_step": 1}).requests[0].tone == "black"
         assert Talk()({"rash": ("acne",), "tone_step": -1}).requests[0].tone == "fair"
 
+    def test_another_tone_is_matched_to_the_images_shown(self, talk):
+        talk({"rash": ("acne",), "area": ("cheek",), "tone": ("fair",), "count": 3})
+        assert {r.matched for r in talk({"tone": ("black",)}, mode="modify").requests} == {"fair"}
+        assert [(r.tone, r.matched) for r in talk({"tone": ("fair", "brown")}, mode="modify").requests] == [("fair", None), ("brown", "fair")]
+        assert {r.matched for r in talk({"severity": ("severe",)}, mode="modify").requests} == {None}, "another lesion"
+        assert {r.matched for r in talk({"rash": ("acne",), "area": ("chin",), "tone": ("black", "fair")}, mode="new").requests} == {None}
+
     def test_compare_two_tones_of_the_same(self, talk):
         talk({**ECZEMA, "tone": ("olive",)})
         turn = talk({"tone": ("fair", "black")}, mode="compare")

@@ -118,7 +118,7 @@ def test_an_older_database_is_brought_up_step_by_step(store, url):
         migrate(connection, longer)
         migrate(connection, longer)
         assert connection.exec_driver_sql("SELECT course FROM conversation").scalar() == "none"
-        assert connection.exec_driver_sql("SELECT version FROM schema_version ORDER BY 1").scalars().all() == [1, 2]
+        assert connection.exec_driver_sql("SELECT version FROM schema_version ORDER BY 1").scalars().all() == [*range(1, len(longer) + 1)]
 
 
 def test_a_failed_migration_leaves_nothing_half_done(url):

@@ -49,6 +49,13 @@ def test_it_draws_what_torch_draws(model, tiny_model):
     assert image.sidecar["sampling"]["runtime"] == ours.runtime
 
 
+def test_it_encodes_as_torch_does(tiny_model):
+    pictures = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    here, there = (Generator.load(tiny_model, "cpu", runtime=name, dtype="float32")._pipeline.vae for name in ("openvino", "torch"))
+    with torch.inference_mode():
+        assert torch.allclose(*(vae.encode(pictures).latent_dist.mode() for vae in (here, there)), atol=1e-5)
+
+
 def test_an_image_has_the_same_bits_alone_and_with_others(tiny_model):
     generator = Generator.load(tiny_model, "cpu")
     for size in (1, 2):

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 from assistant.schema import ImageRequest
-from generation import CaptionError, CheckpointError, GeneratedImage, Generator, SamplingError, read_request
+from generation import (
+    CaptionError,
+    CheckpointError,
+    GeneratedImage,
+    Generator,
+    SamplingError,
+    edit,
+    provenance,
+    read_request,
+)
 from generation.catalog import Card, write_card
 from generation.generator import NEXT_TRY
 from generation.loading import pick_device
@@ -204,6 +213,58 @@ def test_the_step_after_the_shared_ones_goes_beyond_its_own_tone(tmp_path, guida
     shared, pushed, own = told
     assert torch.allclose(pushed, own + 0.5 * (own - shared), atol=1e-5) and not torch.allclose(own, shared)
     assert image.sidecar["sampling"]["shared_push"] == 0.5
+
+
+@pytest.mark.parametrize(("guidance_scale", "batch_size"), [(1.0, 1), (3.0, 2)])
+def test_an_image_matched_to_another_tone_is_that_image_recoloured_and_redrawn(tmp_path, monkeypatch, guidance_scale, batch_size) -> None:
+    folder = write_pipeline(tmp_path / "matched")
+    write_card(folder, Card(steps=6, shared_steps=1, redrawn_steps=2))
+    generator = Generator.load(folder, "cpu", dtype="float32")
+    given = []
+
+    def recoloured(rgb, tone, rash, area):
+        given.append((rgb, tone, rash, area))
+        return rgb // 2
+
+    monkeypatch.setattr(edit, "in_tone", recoloured)
+    fair = REQUEST.model_copy(update={"tone": "fair", "count": 2})
+    black = fair.model_copy(update={"tone": "black", "matched": "fair"})
+    settings = {"guidance_scale": guidance_scale, "batch_size": batch_size}
+    before = list(generator.draw(fair, **settings))
+    steps = []
+    after = list(generator.draw(black, **settings, on_step=lambda _done, step, total: steps.append((step, total))))
+    assert steps == [(n, 8) for n in range(1, 9)] * (2 // batch_size)
+    for seen, image in zip(given, before, strict=True):
+        assert (seen[0] == np.asarray(image.image)).all() and seen[1:] == ("black", fair.rash, fair.area)
+    alone = list(generator.draw(black.model_copy(update={"matched": None}), **settings))
+    for first, image, other in zip(before, after, alone, strict=True):
+        assert image.png != other.png and image.sidecar["sampling"]["redrawn_steps"] == 2 and "alone" not in image.sidecar
+        assert "redrawn_steps" not in other.sidecar["sampling"] and "matched" not in other.sidecar["request"]
+        assert provenance.read_request(image.sidecar)[0].matched == "fair" and image.sidecar["request"]["tone"] == "black"
+        assert first.seed == image.seed
+    (second,) = generator.draw(black, **settings, indices=[1])
+    assert second.png == after[1].png
+    assert generator.sampling(30).redrawn_steps == 10 and generator.sampling(1).redrawn_steps == 1
+    same = next(generator.draw(fair.model_copy(update={"matched": "fair"}), **settings))
+    assert (np.asarray(same.image) == np.asarray(before[0].image)).all()
+
+
+def test_an_image_that_cannot_be_recoloured_is_drawn_alone_and_says_so(tmp_path, monkeypatch) -> None:
+    folder = write_pipeline(tmp_path / "alone")
+    write_card(folder, Card(steps=3, redrawn_steps=1))
+    generator = Generator.load(folder, "cpu", dtype="float32")
+
+    def recoloured(rgb, tone, rash, area):
+        raise edit.EditError("too little skin")
+
+    monkeypatch.setattr(edit, "in_tone", recoloured)
+    request = REQUEST.model_copy(update={"tone": "black", "count": 1})
+    (image,) = generator.draw(request.model_copy(update={"matched": "fair"}))
+    (plain,) = generator.draw(request)
+    assert (np.asarray(image.image) == np.asarray(plain.image)).all() and image.sidecar["alone"] is True
+    path = image.save(tmp_path / "kept")
+    record = generator.record(request.model_copy(update={"matched": "fair"}), 0, generator.sampling(rash=request.rash))
+    assert provenance.saved_at(record, tmp_path / "kept") == path
 
 
 # ── settings ────────────────────────────────────────────────────────────────────────────────────────────────────

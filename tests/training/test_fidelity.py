@@ -85,7 +85,19 @@ def test_the_overlap_of_a_strip_is_that_of_all_its_pairs():
 def test_strips_are_asked_for_at_typical_sites_each_rash_in_turn():
     requests = strips.asked(Trained(rash=["acne", "eczema"], area=["face", "inner elbow", "hand"], tone=["brown", "fair"]), 4, seed=9)
     assert [r.rash for r in requests] == ["acne", "eczema", "acne", "eczema"] and len({r.seed for r in requests}) == 4
-    assert requests[0].area == "face" and {r.tone for r in requests} == {"fair"}
+    assert requests[0].area == "face" and [r.tone for r in requests] == ["fair", "brown"] * 2
+    assert [(r.tone, r.matched) for r in strips.in_every_tone(requests[1], ["fair", "brown"])] == [("fair", "brown"), ("brown", None)]
+
+
+def test_a_lesion_that_is_seen_less_on_one_tone_is_compared_by_its_place():
+    seen = np.zeros((3, 4, 4))
+    seen[:, :2] = [[0.9], [0.6]]
+    seen[2] *= 0.3  # the same lesion, and under what counts as seen
+    masks = strips.as_much_of_each(seen)
+    assert strips.overlap(masks) == 1 and masks[0].sum() == 8 and strips.overlap(list(seen > 0.3)) < 0.5
+    seen[2] = seen[2, ::-1]  # elsewhere
+    assert strips.overlap(strips.as_much_of_each(seen)) == pytest.approx(1 / 3)
+    assert np.isnan(strips.overlap(strips.as_much_of_each(0 * seen)))
 
 
 def test_one_request_drawn_alike_has_no_spread():
