@@ -34,6 +34,7 @@ from assistant.regions import wholes_of
 from assistant.replies import assumptions, described, left_over, listed, quoted, readings
 from assistant.schema import MAX_IMAGES_PER_TURN, MIDDLE, VALUE_SLOTS, Assumption, ImageRequest, ParsedTurn, Patch, Turn
 from assistant.suggestions import after_images, for_newcomers
+from assistant.vocabulary import vocabulary
 
 #: States kept for undo; chosen by eye.
 HISTORY = 200
@@ -335,7 +336,7 @@ def requested(
     draws = state.draws + any(frame.seed is None for frame in frames)
     frames = tuple(frame.change(seed=fresh) if frame.seed is None else frame for frame in frames)
     requests, assumed = complete(frames, trained, limit)
-    requests = [matched(request, state.requests) for request in requests]
+    requests = matched(requests, state.requests, among=limit is not None)
     if parsed.plural:  # nobody asked for three
         assumed = [assumption for assumption in assumed if assumption.slot != "count"]
     assumed = [*carried, *assumed]
@@ -539,7 +540,7 @@ def shown_already(state: State, frames: Sequence[Frame]) -> bool:
     """Whether frames that were narrowed down to some of what is shown would draw one of its images again."""
     if len(frames) != 1 or len(state.frames) != 1 or frames[0].values() == state.frames[0].values() or not frames[0].rash or frames[0].seed is None:
         return False
-    alone = {"count": 1}
+    alone = {"count": 1, "matched": None}
     return {i.model_copy(update=alone) for i in images(expand(frames[0], limit=None)[0])} & {i.model_copy(update=alone) for i in images(state.requests)} != set()
 
 
@@ -740,7 +741,7 @@ def selected(state: State, parsed: ParsedTurn, mode: str) -> tuple[tuple[Frame, 
 
 def whole_frames(state: State, hits: Sequence[bool]) -> tuple[Frame, ...]:
     """The frames that just those requests came from, so that tones that were never said stay unsaid; none where they do not fit."""
-    wanted = set(compress(state.requests, hits))
+    wanted = {request.model_copy(update={"matched": None}) for request in compress(state.requests, hits)}
     kept = []
     for frame in state.frames:
         mine = set(expand(frame, limit=None)[0]) if frame.rash and frame.seed is not None else set()
@@ -977,18 +978,28 @@ def capped(frames: Sequence[Frame], limit: int) -> bool:
 # ── what is said about it ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def matched(request: ImageRequest, before: Sequence[ImageRequest]) -> ImageRequest:
-    """``request``, matched to what was drawn ``before`` of the same seeds with another tone and all else alike."""
+def matched(requests: Sequence[ImageRequest], before: Sequence[ImageRequest], among: bool) -> list[ImageRequest]:
+    """``requests``, each matched to what was drawn ``before`` of the same seeds with another tone and all else alike.
+
+    ``among``: else to the one among them that is alike and has the middle tone. Not so in a set that is to be learnt from, where one
+    picture in six tones would be little more than one picture, and takes twice the time.
+    """
 
     def lesion(r: ImageRequest) -> tuple:
         return r.rash, r.area, r.severity, r.size, r.number
 
-    alike = [r for r in before if lesion(r) == lesion(request) and request.seed in r.image_seeds()]
-    if not alike:
-        return request
-    same = next((r for r in alike if r.tone == request.tone), None)
-    of = same.matched if same else alike[0].matched or alike[0].tone
-    return request.model_copy(update={"matched": None if of == request.tone else of})
+    tones, out = vocabulary().names("tone"), []
+    for request in requests:
+        alike = [r for r in before if lesion(r) == lesion(request) and request.seed in r.image_seeds()]
+        same = next((r for r in alike if r.tone == request.tone), None)
+        of = None
+        if alike:
+            of = same.matched if same else alike[0].matched or alike[0].tone
+        elif among:
+            together = sorted({r.tone for r in requests if lesion(r) == lesion(request) and r.seed == request.seed}, key=tones.index)
+            of = together[(len(together) - 1) // 2]
+        out.append(request.model_copy(update={"matched": None if of == request.tone else of}))
+    return out
 
 
 def differ_in_looks(now: Sequence[ImageRequest], before: Sequence[ImageRequest]) -> bool:

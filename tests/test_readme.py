@@ -55,7 +55,7 @@ def test_the_conversation_goes_as_it_reads():
     turns = [conversation.say(line) for line in block("conversation")]
     assert [turn.act for turn in turns] == ["generate"] * 5 + ["undo", "generate", "answer"]
     first, black, severe, more, olive = [turn.requests[0] for turn in turns[:5]]
-    assert black == first.model_copy(update={"tone": "black"}), "same seed: only the tone changes"
+    assert black == first.model_copy(update={"tone": "black", "matched": "fair"}), "the same pictures: only the tone changes"
     assert severe.severity == "severe"
     assert (more.count, olive.count) == (2, 1)
     assert not set(more.image_seeds()) & set(severe.image_seeds())

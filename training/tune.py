@@ -354,7 +354,7 @@ def finish(recipe: TuneRecipe, base: Base, unet: UNet2DConditionModel, records: 
         own = base.checkpoint.card.model_dump(exclude_unset=True, exclude={"sha256", "name"} | lost)
         card = {**own, **card}
     card |= {name: value for name in ("steps", "guidance_scale") if (value := getattr(recipe, name)) is not None}
-    trained = with_conditions(base, records)
+    trained = with_conditions(base, records, forgets=recipe.trains == "unet" and not recipe.prior)
     if trained is not None:
         card["trained"] = trained
     if recipe.identifier:
@@ -374,8 +374,9 @@ def adapter_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.contiguous() for name, value in convert_state_dict_to_diffusers(get_peft_model_state_dict(model)).items()}
 
 
-def with_conditions(base: Base, records: list[Record]) -> dict[str, list[str]] | None:
-    """The base's vocabulary and what ``records`` name beyond it; None where the base's is open."""
+def with_conditions(base: Base, records: list[Record], forgets: bool = False) -> dict[str, list[str]] | None:
+    """The base's vocabulary and what ``records`` name beyond it; of what it ``forgets`` only what they name, for a slot that they name
+    nothing of all of it; None where the base's is open."""
     from assistant.vocabulary import vocabulary
 
     trained = base.checkpoint.card.trained
@@ -385,7 +386,8 @@ def with_conditions(base: Base, records: list[Record]) -> dict[str, list[str]] |
         return None
     told = {slot: set(known) for slot, known in trained.model_dump().items() if known is not None}
     for slot in told:
-        told[slot] |= askable if slot == "rash" else names[slot] & set(vocabulary().names(slot))
+        named = askable if slot == "rash" else names[slot] & set(vocabulary().names(slot))
+        told[slot] = named if forgets and named else told[slot] | named
     return {slot: sorted(values) for slot, values in told.items()}
 
 

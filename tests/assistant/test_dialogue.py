@@ -191,8 +191,13 @@ class TestFollowUps:
         talk({"rash": ("acne",), "area": ("cheek",), "tone": ("fair",), "count": 3})
         assert {r.matched for r in talk({"tone": ("black",)}, mode="modify").requests} == {"fair"}
         assert [(r.tone, r.matched) for r in talk({"tone": ("fair", "brown")}, mode="modify").requests] == [("fair", None), ("brown", "fair")]
-        assert {r.matched for r in talk({"severity": ("severe",)}, mode="modify").requests} == {None}, "another lesion"
-        assert {r.matched for r in talk({"rash": ("acne",), "area": ("chin",), "tone": ("black", "fair")}, mode="new").requests} == {None}
+        assert {r.matched for r in talk({"severity": ("severe",), "tone": ("black",)}, mode="modify").requests} == {None}, "another lesion"
+
+    def test_one_lesion_on_several_tones_is_drawn_on_the_middle_one(self, talk):
+        acne = {"rash": ("acne",), "area": ("chin",)}
+        turn = talk({**acne, "tone": ("black", "fair", "olive")})
+        assert [(r.tone, r.matched) for r in turn.requests] == [("black", "olive"), ("fair", "olive"), ("olive", None)]
+        assert {r.matched for r in Talk(limit=None)({**acne, "tone": ("black", "fair")}).requests} == {None}, "a set to learn from"
 
     def test_compare_two_tones_of_the_same(self, talk):
         talk({**ECZEMA, "tone": ("olive",)})
