@@ -185,6 +185,8 @@ def prepare(model: Model = None, text_encoder: TextEncoder = None, lora: Lora = 
 
     with _sentences(), _progress(1) as (say, _):
         say("Getting the model ready for this processor, once")
+        for failed in (settings().home / "compiled").glob(".*.failed"):  # tried again
+            failed.unlink(missing_ok=True)
         generator = Generator.load(
             model or settings().model, settings().device, text_encoder=text_encoder, lora=lora, lora_scale=lora_scale
         )

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -38,6 +39,8 @@ log = logging.getLogger("script2skin")
 SMALL = 400 * 2**20
 #: Converted models kept; the one that was used longest ago goes first.
 MOST_KEPT = 4
+#: Seconds for which a model that OpenVINO could not take is not tried again at every start.
+NOT_AGAIN = 24 * 3600
 #: Pictures at a time, largest first: each size is tried when a model is converted, because a compiler that cannot take a network may
 #: crash, and with all shapes fixed it is quickest. Other numbers are drawn as a sum of these.
 SIZES = (4, 2, 1)
@@ -98,6 +101,7 @@ class Kept:
         }
         name = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
         self.folder = home / "compiled" / name
+        self._failure = self.folder.with_name(f".{name}.failed")
 
     @property
     def there(self) -> bool:
@@ -121,11 +125,17 @@ class Kept:
 
         return loading.load_autoencoder(self._layout)
 
-    def make(self) -> bool:
+    def make(self, again: bool = False) -> bool:
         """Convert the model and keep it; False, with a line in the log, where that cannot be done.
 
         In a process of its own: a converter or compiler that crashes takes nothing with it, and its memory goes back.
+
+        Args:
+            again: also where that has failed within the last day.
         """
+        if not again and self._failed_lately():
+            log.info("Drawn by torch, because OpenVINO could not take this model; `script2skin prepare` tries again.")
+            return False
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             aside = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder.parent))
@@ -141,7 +151,9 @@ class Kept:
             if done.returncode:
                 said = done.stderr.decode(errors="replace").strip().splitlines() or [f"it ended with {done.returncode}"]
                 log.warning("Drawn by torch, more slowly, because OpenVINO could not take this model: %s", said[-1])
+                self._failure.write_text(said[-1] + "\n")
                 return False
+            self._failure.unlink(missing_ok=True)
             try:
                 aside.rename(self.folder)
             except OSError:
@@ -154,6 +166,12 @@ class Kept:
             shutil.rmtree(aside, ignore_errors=True)
         self._let_go()
         return True
+
+    def _failed_lately(self) -> bool:
+        try:
+            return time.time() - self._failure.stat().st_mtime < NOT_AGAIN
+        except OSError:
+            return False
 
     def _let_go(self) -> None:
         others = sorted((path for path in self.folder.parent.glob("[!.]*") if path != self.folder), key=lambda path: path.stat().st_mtime)

@@ -92,7 +92,7 @@ def load_pipeline(
     except Exception as error:  # the tokenizers library raises bare Exception for a bad file
         raise CheckpointError(f"{layout.tokenizer} is damaged: {_reason(error)}.") from error
     tokenizer.model_max_length = layout.tokens
-    if kept is not None and (kept.there or kept.make()):
+    if kept is not None and (kept.there or kept.make(again=runtime == "openvino")):
         configs = (getattr(diffusers, kind).load_config(part.folder) for kind, part in ((UNET, layout.unet), (layout.vae_class, layout.vae)))
         unet, vae = kept.open(*configs)
     else:

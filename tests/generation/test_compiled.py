@@ -101,6 +101,12 @@ def test_what_cannot_be_converted_is_drawn_by_torch(tmp_path, caplog, monkeypatc
     generator = Generator.load(folder, "cpu")
     assert generator.runtime == "torch" and "Drawn by torch" in caplog.text
     assert next(generator.draw(REQUEST, steps=1)).error is None
+    caplog.clear()
+    monkeypatch.setattr(compiled.subprocess, "run", lambda *_args, **_more: pytest.fail("tried again at the next start"))
+    assert Generator.load(folder, "cpu").runtime == "torch" and not caplog.text
+    monkeypatch.setattr(compiled, "NOT_AGAIN", 0)
+    with pytest.raises(pytest.fail.Exception):
+        Generator.load(folder, "cpu")
 
 
 def test_only_the_last_few_are_kept(tiny_model, tmp_path, monkeypatch):
