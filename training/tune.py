@@ -76,8 +76,8 @@ class TuneRecipe(Strict):
     gradient_checkpointing: bool = False
     #: "auto" computes in bfloat16 where that is quick.
     precision: Precision = "auto"
-    #: Captions drawn at every validation, with this many steps and this guidance (the base's own unless given), which the model's card
-    #: then says too.
+    #: Captions drawn at every validation, with this many steps and this guidance (the base's own unless given); the card of a whole
+    #: U-Net that no prior keeps what it was says them too.
     show: tuple[str, ...] = ()
     steps: int | None = Field(default=None, ge=1)
     guidance_scale: float | None = Field(default=None, ge=0)
@@ -340,6 +340,7 @@ def finish(recipe: TuneRecipe, base: Base, unet: UNet2DConditionModel, records: 
     shutil.rmtree(final, ignore_errors=True)
     final.mkdir(parents=True)
     card: dict[str, Any] = {"name": run.folder.name}
+    forgets = recipe.trains == "unet" and not recipe.prior
     if recipe.trains == "lora":
         StableDiffusionPipeline.save_lora_weights(
             final / "lora", adapter_of(unet), adapter_of(base.text_encoder) if recipe.text_lora else None
@@ -350,11 +351,11 @@ def finish(recipe: TuneRecipe, base: Base, unet: UNet2DConditionModel, records: 
             card["text_encoder"] = "text_encoder"
     else:
         whole_pipeline(recipe, base, unet, final)
-        lost = set() if recipe.prior else OF_FEW_STEPS
-        own = base.checkpoint.card.model_dump(exclude_unset=True, exclude={"sha256", "name"} | lost)
+        own = base.checkpoint.card.model_dump(exclude_unset=True, exclude={"sha256", "name"} | (OF_FEW_STEPS if forgets else set()))
         card = {**own, **card}
-    card |= {name: value for name in ("steps", "guidance_scale") if (value := getattr(recipe, name)) is not None}
-    trained = with_conditions(base, records, forgets=recipe.trains == "unet" and not recipe.prior)
+    if forgets:
+        card |= {name: value for name in ("steps", "guidance_scale") if (value := getattr(recipe, name)) is not None}
+    trained = with_conditions(base, records, forgets)
     if trained is not None:
         card["trained"] = trained
     if recipe.identifier:

@@ -260,6 +260,15 @@ def test_the_embedded_student_learns_at_scale_one_and_still_draws(labelled, tmp_
     assert next(Generator.load(tmp_path / "run").draw(REQUEST)).image.size == (256, 256)
 
 
+def test_a_whole_unet_without_a_prior_forgets_and_says_so(labelled, tmp_path):
+    few = {"batch": 2, "max_steps": 1, "lr": 1e-4}
+    tune.train(recipe("embedded", labelled, tmp_path / "run", schedule=few, trains="unet", guidance_scale=1))
+    card, was = find(tmp_path / "run").card, find("embedded").card
+    assert card.trained.rash == {"acne", "vitiligo"} and "psoriasis" in was.trained.rash
+    assert (card.steps, card.guidance_scale, card.shared_steps, card.redrawn_steps, card.guidance_by_rash) == (2, 1, 0, 0, {})
+    assert card.exposure == was.exposure and card.guidance_most == was.guidance_most
+
+
 def test_a_condition_beyond_the_vocabulary_can_be_asked_for(base, labelled, tmp_path, home, capsys):
     rows = [json.loads(line) for line in (labelled / "metadata.jsonl").read_text().splitlines()]
     for name, rash in (("own", "purpura"), ("mixed", "acne and rosacea")):
