@@ -127,12 +127,12 @@ def _save(out: Path, stem: str, result: Edited, sidecar: dict[str, Any], drawn: 
     try:
         out.mkdir(parents=True, exist_ok=True)
         for suffix, mask in (("before", result.before), ("after", result.after)):
-            provenance._write(out / f"{stem}.mask-{suffix}.png", _png(Image.fromarray(mask.astype(np.uint8) * 255)))
+            files.write_whole(out / f"{stem}.mask-{suffix}.png", _png(Image.fromarray(mask.astype(np.uint8) * 255)))
         path = out / f"{stem}.png"
-        provenance._write(path.with_suffix(".json"), (json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n").encode())
-        provenance._write(path, _png(Image.fromarray(result.rgb), info))
+        files.write_whole(path.with_suffix(".json"), (json.dumps(sidecar, indent=2, ensure_ascii=False) + "\n").encode())
+        files.write_whole(path, _png(Image.fromarray(result.rgb), info))
     except OSError as error:
-        raise SaveError(f"The image could not be saved in {out}: {provenance._disk_reason(error)}.") from error
+        raise SaveError(f"The image could not be saved in {out}: {files.disk_reason(error)}.") from error
     return path
 
 

@@ -1,9 +1,12 @@
-"""What the files of a checkpoint say of themselves: JSON configs, safetensors headers, hashes. No torch."""
+"""Files: what those of a checkpoint say of themselves (JSON configs, safetensors headers, hashes), and new ones written whole. No torch."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -136,3 +139,34 @@ def sha256_of(files: dict[str, Path]) -> str:
 
 def first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write beside, flush to disk, rename: a full disk or a crash leaves no half file."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def disk_reason(error: OSError) -> str:
+    """Why a file could not be written, in a few words."""
+    reasons = {
+        errno.ENOSPC: "the disk is full",
+        errno.EDQUOT: "your quota of the disk is used up",
+        errno.EFBIG: "the file would be larger than is allowed",
+        errno.EACCES: "you may not write there",
+        errno.EPERM: "you may not write there",
+        errno.EROFS: "it is on a read-only disk",
+        errno.ENOTDIR: "a file is in the way",
+        errno.EEXIST: "a file is in the way",
+        errno.ENAMETOOLONG: "its name is too long",
+    }
+    return reasons.get(error.errno, (error.strerror or str(error)).lower())

@@ -7,11 +7,8 @@ path, so the same picture drawn twice gives the same bytes.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import io
 import json
-import os
 import platform
 from functools import cache
 from importlib import metadata
@@ -21,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image, PngImagePlugin
 
 from assistant.schema import ImageRequest, LabelledRequest
+from generation import files
 from generation.errors import SaveError
 
 if TYPE_CHECKING:
@@ -149,10 +147,10 @@ def save(image: GeneratedImage, folder: Path) -> Path:
             if not path.exists() or _same(path.with_suffix(".json"), image.sidecar)
         )
         sidecar = json.dumps(image.sidecar, indent=2, ensure_ascii=False) + "\n"
-        _write(path.with_suffix(".json"), sidecar.encode())
-        _write(path, image.png)
+        files.write_whole(path.with_suffix(".json"), sidecar.encode())
+        files.write_whole(path, image.png)
     except OSError as error:
-        raise SaveError(f"The image could not be saved in {folder}: {_disk_reason(error)}.") from error
+        raise SaveError(f"The image could not be saved in {folder}: {files.disk_reason(error)}.") from error
     return path
 
 
@@ -172,36 +170,6 @@ def _same(path: Path, sidecar: dict[str, Any]) -> bool:
         return False
     came_out = {"measured_tone": None, "alone": None}
     return isinstance(found, dict) and {**found, **came_out} == {**sidecar, **came_out}
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write beside, flush to disk, rename: a full disk or a crash leaves no half file."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
-
-
-def _disk_reason(error: OSError) -> str:
-    reasons = {
-        errno.ENOSPC: "the disk is full",
-        errno.EDQUOT: "your quota of the disk is used up",
-        errno.EFBIG: "the file would be larger than is allowed",
-        errno.EACCES: "you may not write there",
-        errno.EPERM: "you may not write there",
-        errno.EROFS: "it is on a read-only disk",
-        errno.ENOTDIR: "a file is in the way",
-        errno.EEXIST: "a file is in the way",
-        errno.ENAMETOOLONG: "its name is too long",
-    }
-    return reasons.get(error.errno, (error.strerror or str(error)).lower())
 
 
 def _json(value: Any) -> str:
