@@ -88,6 +88,7 @@ def main() -> None:
         "plain": (1, lambda: by_plain(REQUEST, 50, guidance)),
         "plain, equal steps": (1, lambda: by_plain(REQUEST, card.steps, card.guidance_scale)),
         "ours": (1, lambda: by_us(1, 1)),
+        "ours, in another tone": (1, lambda: list(ours.draw(REQUEST.model_copy(update={"matched": "fair"})))),
         "ours, 4 alone": (4, lambda: by_us(4, 1)),
         "ours, 4 at once": (4, lambda: by_us(4, 4)),
         "ours, 8 at once": (8, lambda: by_us(8, 8)),
@@ -95,7 +96,7 @@ def main() -> None:
     seconds = by_turns(ways, arguments.rounds)
     for way, (count, _) in ways.items():
         every = statistics.median(seconds[way])
-        print(f"{way:20} {every:7.3f} s for {count}, {every / count:.3f} s an image")
+        print(f"{way:21} {every:7.3f} s for {count}, {every / count:.3f} s an image")
     for other in ("plain", "plain, equal steps"):
         ratio = statistics.median(a / b for a, b in zip(seconds[other], seconds["ours"], strict=True))
         print(f"{other} takes {ratio:.1f} times as long as ours")

@@ -233,8 +233,11 @@ def test_an_image_matched_to_another_tone_is_that_image_recoloured_and_redrawn(t
     before = list(generator.draw(fair, **settings))
     steps = []
     after = list(generator.draw(black, **settings, on_step=lambda _done, step, total: steps.append((step, total))))
-    assert steps == [(n, 8) for n in range(1, 9)] * (2 // batch_size)
-    for seen, image in zip(given, before, strict=True):
+    assert steps == [(7, 8), (8, 8)] * (2 // batch_size), "what was just drawn is at hand"
+    fresh, steps = Generator.load(folder, "cpu", dtype="float32"), []
+    again = list(fresh.draw(black, **settings, on_step=lambda _done, step, total: steps.append((step, total))))
+    assert steps == [(n, 8) for n in range(1, 9)] * (2 // batch_size) and [a.png for a in again] == [a.png for a in after]
+    for seen, image in zip(given, before + before, strict=True):
         assert (seen[0] == np.asarray(image.image)).all() and seen[1:] == ("black", fair.rash, fair.area)
     alone = list(generator.draw(black.model_copy(update={"matched": None}), **settings))
     for first, image, other in zip(before, after, alone, strict=True):
