@@ -1,7 +1,9 @@
 """Classifiers, what their probabilities are worth, and what they say of a folder."""
 
 import csv
+import shutil
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
+from data import clean, manifest, recognised
 from tests.training import shapes
 from training import classifier
 from training.arms import Cell, material, read_pool
@@ -181,6 +184,36 @@ def test_a_kept_classifier_says_of_a_folder_what_it_said_in_memory(trained, tmp_
     for row in rows:
         assert [float(row["seborrheic_keratosis"]), float(row["mole"])] == pytest.approx(by_name[row["image_id"]], abs=2e-5)
         assert float(row["seborrheic_keratosis"]) + float(row["mole"]) == pytest.approx(1, abs=2e-6)
+
+
+def test_a_set_is_filtered_by_a_kept_classifier(trained, tmp_path):
+    root, pool, _, done = trained
+    folder = tmp_path / "set"
+    shutil.copytree(root / "set" / "images", folder / "images")
+    usual = {"text": "x", "source": "s", "license": "CC0-1.0", "split": "train"}
+    rows = [
+        manifest.Row(rash=record.values["rash"], file_name=f"images/{record.path.name}", group=str(i), **usual) for i, record in enumerate(pool.records)
+    ]
+    manifest.write(folder, rows)
+    classes = sorted({row.rash for row in rows})
+    classifier.save(Classifier(done.model, tuple(classes), done.fed), tmp_path / "kept")
+    strange = rows[0].model_copy(update={"rash": "warts"})
+    chances = recognised.by_judge(tmp_path / "kept", folder, [*rows, strange])
+    expected = {record.path.name: said for record, said in zip(pool.records, classifier.probabilities(done.model, pool.pixels, FED, CPU), strict=True)}
+    for row, chance in zip(rows, chances[:-1], strict=True):
+        assert chance == pytest.approx(expected[Path(row.file_name).name][classes.index(row.rash)], abs=2e-5)
+    assert chances[-1] is None
+    found = clean.look(folder, judge=tmp_path / "kept", judge_from=1.0)
+    assert len(found.discarded) == len(rows) and all(any("judge" in reason.reason for reason in reasons) for reasons in found.discarded.values())
+
+
+@pytest.mark.parametrize("name", ["isic2017_real", "isic2017_hybrid"])
+def test_the_projects_classifiers_tell_of_any_folder(name, tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)).save(tmp_path / "ISIC_1.jpg")
+    kept = classifier.read(Path(classifier.__file__).parent / "classifiers" / name, CPU)
+    assert classifier.predict(kept, tmp_path, tmp_path / "out.csv", CPU) == 1
+    (row,) = csv.DictReader((tmp_path / "out.csv").open())
+    assert set(row) == {"image_id", "melanoma", "seborrheic_keratosis", "mole"} and sum(float(v) for k, v in row.items() if k != "image_id") == pytest.approx(1, abs=1e-4)
 
 
 def test_folders_that_cannot_be_predicted_are_said_and_leave_no_half_file(trained, tmp_path):
