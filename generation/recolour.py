@@ -29,6 +29,8 @@ MELANIN, BLOOD = np.array([0.75, 1.0, 1.25]), np.array([0.35, 1.3, 1.35])
 _DARKER, _BLUER = 0.8, 0.4
 #: How much less density than the skin's counts as covered with scale or shining, and as without pigment: from nothing of it to all; by eye.
 _SCALE, _BARE = (0.25, 0.85), (0.04, 0.25)
+#: How much more density than skin usually has it may have under a lesion, in shade, for what is lighter to be scale; by eye.
+_SHADED = 0.3
 #: The most that scale keeps of its colour.
 _OF_SCALE = 0.7
 #: On lighter skin highlights and shadows stand out less, and have no colour of their own: this much of them is left; by eye.
@@ -70,7 +72,9 @@ def recoloured(rgb: np.ndarray, tone: str, lesion: np.ndarray, bare: np.ndarray,
         ground = ground + share * np.where(light < 0, light * _SHINE - away, 0.5 * (light * _SHADE - away))
     laid = ground + _on_other_skin(extra, depth, rash in PIGMENT)
     least, most = _BARE if rash == "vitiligo" else _SCALE
-    keeps = lesion * np.clip((-extra.mean(-1) - least) / (most - least), 0, 1 if rash == "vitiligo" else _OF_SCALE)
+    # beside hair the skin under a lesion is taken for much too dark, and all of the lesion would be scale
+    lighter = np.minimum(bare.mean(-1), np.median(own[here], 0).mean() + _SHADED) - own.mean(-1)
+    keeps = lesion * np.clip((lighter - least) / (most - least), 0, 1 if rash == "vitiligo" else _OF_SCALE)
     if depth > 0:
         laid = laid + keeps[..., None] * (own - laid)
     elif rash == "vitiligo":  # pale as it is, and at least a little paler than the skin around
