@@ -150,7 +150,7 @@ def coverage(
 def clean(
     folder: Annotated[Path, typer.Argument(metavar="SET", help="Folder of a set, for instance of generated pictures.")],
     judge: Annotated[Path | None, typer.Option(help="Run of `script2skin train judge`, or a classifier such as runs/augmentation/best/real: what it does not recognise as labelled is set aside.")] = None,
-    judge_from: Annotated[float, typer.Option(min=0, max=1, help="Chance of what is on the label from which on the judge recognises it.")] = 0.05,
+    judge_from: Annotated[float | None, typer.Option(min=0, max=1, help="Chance of what is on the label from which on the judge recognises it; 0.05 unless given.")] = None,
     clip: Annotated[str | None, typer.Option(help="Checkpoint or CLIP model that is asked the same, such as embedded.")] = None,
     train: Annotated[list[Path] | None, typer.Option(help="Set that the generator learnt from: near-copies of it are set aside (repeat the option).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be set aside, and move nothing.")] = False,
@@ -180,7 +180,7 @@ def clean(
             task = bar.add_task("Looking")
             found = filter_.look(
                 folder, judge, clip, train or (), device, lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total), workers,
-                judge_from,
+                filter_.JUDGE if judge_from is None else judge_from,
             )
         if sheets:
             sheets.mkdir(parents=True, exist_ok=True)

@@ -264,8 +264,10 @@ class Generator:
     def _anew(
         self, request: ImageRequest, seeds: list[int | None], chosen: Sampling, progress: Any, stop: Callable[[], bool]
     ) -> list[_Picture | None]:
-        """As `_in_tone`, and kept at hand for "now on black skin"."""
+        """As `_in_tone`, and kept at hand for "now on black skin" where that will be asked for."""
         pictures = self._in_tone(request, seeds, chosen, progress, stop)
+        if not chosen.redrawn_steps:
+            return pictures
         keys = self._keys(request, seeds, chosen)
         self._recent |= {key: picture for key, picture in zip(keys, pictures, strict=True) if key is not None}
         for key in list(self._recent)[:-RECENT]:
@@ -274,7 +276,8 @@ class Generator:
 
     def _keys(self, request: ImageRequest, seeds: list[int | None], chosen: Sampling) -> list[tuple[Any, ...] | None]:
         """All that the picture of each place follows from."""
-        return [None if seed is None else (self._caption(request), seed, place, chosen) for place, seed in enumerate(seeds)]
+        caption = self._caption(request)
+        return [None if seed is None else (caption, seed, place, chosen) for place, seed in enumerate(seeds)]
 
     def _matched(
         self, before: list[_Picture | None], request: ImageRequest, seeds: list[int | None], chosen: Sampling, progress: Any, stop: Any

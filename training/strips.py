@@ -101,8 +101,9 @@ def recoloured(pictures: Pictures, tones: Sequence[str], first: Sequence[str]) -
     """Of every strip the picture in the tone drawn ``first``, and that picture with its skin in every other tone."""
     images = []
     for n, own in enumerate(first):
-        strip = pictures.images[n * len(tones) :]
-        images += [strip[tones.index(own)] if tone == own else _in_tone(strip[tones.index(own)], tone, pictures.labels[n * len(tones)]) for tone in tones]
+        start = n * len(tones)
+        given = pictures.images[start + tones.index(own)]
+        images += [given if tone == own else _in_tone(given, tone, pictures.labels[start]) for tone in tones]
     return Pictures(images, pictures.labels)
 
 
