@@ -95,7 +95,7 @@ def edited(
         EditError
     """
     edit.check()
-    before = find(rgb, area) if mask is None else mask.astype(bool)
+    before = find(rgb, area, rash) if mask is None else mask.astype(bool)
     if before.shape != rgb.shape[:2]:
         raise EditError(f"The mask has {before.shape[1]} × {before.shape[0]} pixels and the picture {rgb.shape[1]} × {rgb.shape[0]}.")
     if not before.any() and (edit.size or edit.move or edit.more):
@@ -115,22 +115,27 @@ def edited(
         placed["moved_by"] = canvas.move(edit.move)
     if edit.more:
         placed["added"] = canvas.add(edit.more, np.random.default_rng(seed))
-    return Edited(canvas.rgb, before, canvas.lesion, _record(rgb, canvas, before, edit, placed, area))
+    return Edited(canvas.rgb, before, canvas.lesion, _record(rgb, canvas, before, edit, placed, area, rash))
 
 
 def in_tone(rgb: np.ndarray, tone: str, rash: str | None = None, area: str | None = None) -> np.ndarray:
     """``rgb`` with its skin in ``tone``, as `edited` does it, and nothing measured. Raises EditError: too little skin shows."""
-    canvas = Canvas(rgb, find(rgb, area))
+    canvas = Canvas(rgb, find(rgb, area, rash))
     canvas.tone(tone, rash)
     return canvas.rgb
 
 
-def find(rgb: np.ndarray, area: str | None = None) -> np.ndarray:
-    """Where the finder sees a lesion, bool [H, W], without specks, cloth, and on a face without brows and eyes."""
+def find(rgb: np.ndarray, area: str | None = None, rash: str | None = None) -> np.ndarray:
+    """Where the finder sees a lesion, bool [H, W], without specks, cloth, and on a face without brows and eyes.
+
+    Vitiligo is told by its colour where that is clear: it may be most of a picture, and is then not found as what lies on skin.
+    """
     from generation import lesions
 
     chance = Image.fromarray(lesions.find(rgb)[1]).resize((rgb.shape[1], rgb.shape[0]), Image.Resampling.BICUBIC)
     found = (np.asarray(chance) > LEAST) & regions.flesh(rgb)
+    if rash == "vitiligo" and (pale := regions.grown(regions.pale(rgb), -1)).any():
+        found = regions.grown(pale, 3)  # without slivers along a limb, and with its own soft border
     if area in FACE:
         found &= ~regions.features(rgb, found)
     out = np.zeros_like(found)
@@ -296,9 +301,9 @@ class Laid:
         return Laid(roll(self.mask), roll(self.extra))
 
 
-def _record(rgb: np.ndarray, canvas: Canvas, before: np.ndarray, edit: Edit, placed: dict[str, Any], area: str | None) -> dict[str, Any]:
+def _record(rgb: np.ndarray, canvas: Canvas, before: np.ndarray, edit: Edit, placed: dict[str, Any], area: str | None, rash: str | None) -> dict[str, Any]:
     """What was done and what is measured on it; sizes in pixels, counted on the masks and again by the finder."""
-    seen_before, seen = find(rgb, area), find(canvas.rgb, area)
+    seen_before, seen = find(rgb, area, rash), find(canvas.rgb, area, rash)
     away = np.abs(canvas.rgb.astype(int) - rgb)[~canvas.touched]
     least = max(1, round(SPECK * before.size / 65536))
     skin = ita.skin_pixels(canvas.rgb, regions.grown(canvas.lesion, 4) | (regions.skin(canvas.rgb, canvas.lesion) < 0.9))

@@ -11,7 +11,8 @@ import numpy as np
 
 from generation import ita
 from generation.density import density, picture, srgb
-from generation.regions import grown
+from generation.healing import blurred_where
+from generation.regions import feathered, grown
 
 #: CIELAB of the skin of each tone, as 240 phantoms and 180 drawn pictures have it in the median.
 SKIN_LAB = {
@@ -29,6 +30,8 @@ MELANIN, BLOOD = np.array([0.75, 1.0, 1.25]), np.array([0.35, 1.3, 1.35])
 _DARKER, _BLUER = 0.8, 0.4
 #: How much less density than the skin's counts as covered with scale or shining, and as without pigment: from nothing of it to all; by eye.
 _SCALE, _BARE = (0.25, 0.85), (0.04, 0.25)
+#: How much less density than light skin vitiligo on it has, as phantoms of fair and very fair skin have it.
+_PALER = np.array([0.03, 0.2, 0.4])
 #: How much more density than skin usually has it may have under a lesion, in shade, for what is lighter to be scale; by eye.
 _SHADED = 0.3
 #: The most that scale keeps of its colour.
@@ -77,8 +80,10 @@ def recoloured(rgb: np.ndarray, tone: str, lesion: np.ndarray, bare: np.ndarray,
     keeps = lesion * np.clip((lighter - least) / (most - least), 0, 1 if rash == "vitiligo" else _OF_SCALE)
     if depth > 0:
         laid = laid + keeps[..., None] * (own - laid)
-    elif rash == "vitiligo":  # pale as it is, and at least a little paler than the skin around
-        laid = np.where((keeps > 0)[..., None], np.minimum(own, ground + 0.15 * extra), laid)
+    elif rash == "vitiligo":  # pale as it is, and at least a little paler than the skin around, on the same relief
+        inside = feathered(grown(lesion, -max(1, rgb.shape[0] // 32)), rgb.shape[0] / 64)[..., None]
+        relief = (own - blurred_where(own, lesion, rgb.shape[0] / 16)) * inside
+        laid = np.where((keeps > 0)[..., None], np.minimum(own, ground - _PALER + relief), laid)
     else:  # scale on light skin is white too, and no whiter
         laid = np.where((extra.mean(-1, keepdims=True) < 0), ground + (1 + depth) * extra, laid)
     out = picture(own + skin[..., None] * (laid - own))

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from generation import ita
-from generation.density import linear
+from generation.density import density, linear
 
 #: How far the colour of skin strays around its middle, as log(R/G) and log(B/G) of linear light, and in L* (darker, lighter); by eye on
 #: drawn pictures, so that backdrops and cloth are no skin and shaded and shining skin is.
@@ -21,6 +21,9 @@ _REDDER = 3.0
 #: log(R/G) below which a pixel is cloth, backdrop or the white of an eye; scale and depigmented skin have more.
 _NO_FLESH = 0.04
 _STRAY_LIGHT = 0.02
+#: How much more density in blue than in red the pigmented part of skin with vitiligo has at least, by phantoms of all tones: 0.5 on fair, 1
+#: on darker skin; 0.3 is shine and blush.
+_PARTED = 0.4
 
 
 def grown(mask: np.ndarray, reach: int) -> np.ndarray:
@@ -123,6 +126,26 @@ def flesh(rgb: np.ndarray) -> np.ndarray:
     """Pixels (bool) redder than green: skin of any tone, with scale on it or without pigment, and neither cloth nor the white of an eye."""
     light = blurred(linear(rgb), 0.7) + _STRAY_LIGHT
     return np.log(light[..., 0] / light[..., 1]) > _NO_FLESH
+
+
+def pale(rgb: np.ndarray) -> np.ndarray:
+    """Pixels (bool) of skin that has lost its pigment; none where all of it has about as much.
+
+    Melanin takes far more blue than red, in any light; Otsu's threshold (1979) on what it takes parts the two kinds of skin.
+    """
+    dense = blurred(density(rgb), rgb.shape[0] / 256)
+    melanin, on = dense[..., 2] - dense[..., 0], flesh(rgb)
+    if on.sum() < 50:
+        return np.zeros_like(on)
+    levels = np.linspace(*np.percentile(melanin[on], (1, 99)), 129)
+    counts = np.histogram(melanin[on], levels)[0].astype(float)
+    middles = (levels[1:] + levels[:-1]) / 2
+    below, sums = counts.cumsum(), (counts * middles).cumsum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = sums / below, (sums[-1] - sums) / (below[-1] - below)
+        between = np.nan_to_num(below * (below[-1] - below) * (high - low) ** 2)
+    at = int(between.argmax())
+    return on & (melanin < middles[at]) if high[at] - low[at] > _PARTED else np.zeros_like(on)
 
 
 def features(rgb: np.ndarray, lesion: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from generation import ita, regions
 from generation.density import density, picture
-from generation.edit import Edit, EditError, edited
+from generation.edit import Edit, EditError, edited, find
 from generation.editing import NOTICE, edit_file
 from generation.healing import healed, membrane
 
@@ -123,6 +123,16 @@ def test_skin_without_pigment_stays_pale_on_every_tone():
     assert np.abs(result.rgb[mask].astype(int) - rgb[mask]).mean() < 6
     lighter = ita.lab(edited(rgb, Edit(tone="fair"), mask, rash="vitiligo").rgb)[..., 0]
     assert lighter[mask].mean() > lighter[regions.grown(mask, 20) & ~regions.grown(mask, 5)].mean()
+
+
+@pytest.mark.parametrize("tone", ["fair", "brown"])
+def test_vitiligo_is_told_by_its_colour_though_it_is_most_of_the_skin(tone):
+    rgb, mask = arm(tone, spots=((80, 80, 52), (140, 80, 40)))
+    rgb[mask] = np.clip(rgb[mask] * np.array([[1.1, 1.25, 1.45], [1.6, 2.2, 3.0]][tone == "brown"]), 0, 255)
+    found = find(rgb, rash="vitiligo")
+    assert (found & mask).sum() > 0.97 * mask.sum() and (found & ~regions.grown(mask, 3)).sum() < 0.01 * mask.sum()
+    shaded = arm(tone, spots=())[0]
+    assert np.array_equal(find(shaded, rash="vitiligo"), find(shaded)), "light and shade are no such thing"
 
 
 @pytest.mark.parametrize(
