@@ -77,6 +77,9 @@ class Card(BaseModel):
     #: Of ``steps``: how many of the last ones an image goes through again that is matched to one in another tone, after its skin has
     #: been recoloured. 0: such an image is drawn as any other.
     redrawn_steps: int = Field(default=0, ge=0)
+    #: For conditions that another number does better: one that is diffuse and scaly has its scale drawn anew on another tone, where small
+    #: lesions would move.
+    redrawn_by_rash: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     #: Side of the square image in pixels; None: what the U-Net's own config says.
     resolution: int | None = Field(default=None, ge=8, le=4096)
     #: Vocabulary that the checkpoint was trained on: lists of canonical names; None: not restricted.

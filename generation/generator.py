@@ -150,14 +150,15 @@ class Generator:
             exposure=self.card.exposure if exposure is None else float(exposure),
             shared_steps=min(self.card.shared_steps, (self.card.steps if steps is None else steps) - 1),
             shared_push=self.card.shared_push,
-            redrawn_steps=self._redrawn(self.card.steps if steps is None else steps),
+            redrawn_steps=self._redrawn(self.card.steps if steps is None else steps, rash),
         )
         sampling.check(chosen, self._pipeline, self.card.guidance_most)
         return chosen
 
-    def _redrawn(self, steps: int) -> int:
+    def _redrawn(self, steps: int, rash: str | None) -> int:
         """The card's share of ``steps``."""
-        return min(steps, max(1, round(self.card.redrawn_steps * steps / self.card.steps))) if self.card.redrawn_steps else 0
+        own = self.card.redrawn_by_rash.get(rash, self.card.redrawn_steps) if self.card.redrawn_steps else 0
+        return min(steps, max(1, round(own * steps / self.card.steps))) if own else 0
 
     def record(self, request: ImageRequest, index: int, sampling: Sampling) -> dict[str, Any]:
         """The provenance record that image ``index`` will have, but for what is measured on it."""

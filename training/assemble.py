@@ -50,6 +50,7 @@ class AssembleRecipe(Strict):
     shared_steps: int = Field(default=0, ge=0)
     shared_push: float = Field(default=0.0, ge=0, le=2)
     redrawn_steps: int = Field(default=0, ge=0)
+    redrawn_by_rash: dict[str, int] = Field(default_factory=dict)
     license: str = "CC0-1.0"
     #: Larger weight files are split, so that every file fits where large ones are not taken.
     max_shard_size: str = "15MB"

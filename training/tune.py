@@ -42,7 +42,7 @@ from training.text import encode_captions, tokens
 from training.unet import Latents, draw, stratified_times
 
 #: What a card says of drawing in few steps and of one lesion in every tone: true of the base, and of what its own pictures kept in place.
-OF_FEW_STEPS = {"guidance_by_rash", "shared_steps", "shared_push", "redrawn_steps"}
+OF_FEW_STEPS = {"guidance_by_rash", "shared_steps", "shared_push", "redrawn_steps", "redrawn_by_rash"}
 #: Layers of a U-Net whose text comes from the text encoder.
 CROSS = ("attn2.to_k", "attn2.to_v", "attn2.to_q", "attn2.to_out.0")
 

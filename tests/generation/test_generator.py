@@ -250,6 +250,9 @@ def test_an_image_matched_to_another_tone_is_that_image_recoloured_and_redrawn(t
     assert generator.sampling(30).redrawn_steps == 10 and generator.sampling(1).redrawn_steps == 1
     same = next(generator.draw(fair.model_copy(update={"matched": "fair"}), **settings))
     assert (np.asarray(same.image) == np.asarray(before[0].image)).all()
+    write_card(folder, Card(steps=6, redrawn_steps=2, redrawn_by_rash={"eczema": 3}))
+    generator = Generator.load(folder, "cpu", dtype="float32")
+    assert [generator.sampling(rash=rash).redrawn_steps for rash in ("eczema", "acne", None)] == [3, 2, 2]
 
 
 def test_an_image_that_cannot_be_recoloured_is_drawn_alone_and_says_so(tmp_path, monkeypatch) -> None:
