@@ -12,7 +12,7 @@ import numpy as np
 from generation import ita
 from generation.density import density, picture, srgb
 from generation.healing import blurred_where
-from generation.regions import feathered, grown
+from generation.regions import blurred, feathered, grown
 
 #: CIELAB of the skin of each tone, as 240 phantoms and 180 drawn pictures have it in the median.
 SKIN_LAB = {
@@ -32,6 +32,15 @@ _DARKER, _BLUER = 0.8, 0.4
 _SCALE, _BARE = (0.25, 0.85), (0.04, 0.25)
 #: How much less density than light skin vitiligo on it has, as phantoms of fair and very fair skin have it.
 _PALER = np.array([0.03, 0.2, 0.4])
+#: What psoriasis adds to the densities of each tone, red plaque and white scale together, as 180 phantoms have it in the median: on dark
+#: skin all of a plaque is grey.
+_PLAQUE = {
+    "very fair": (0.08, 0.18, 0.0), "fair": (0.12, 0.17, -0.1), "medium": (0.08, 0.04, -0.4), "olive": (0.07, -0.1, -0.77),
+    "brown": (-0.1, -0.63, -1.54), "black": (-0.34, -1.1, -1.7),
+}  # fmt: skip
+#: How much of that difference between two tones a plaque changes by, beside its own redness and scale, and by how much of density what it
+#: adds is told to be one; by eye.
+_OF_PLAQUE, _PLAIN = 0.6, 0.3
 #: How much more density than skin usually has it may have under a lesion, in shade, for what is lighter to be scale; by eye.
 _SHADED = 0.3
 #: The most that scale keeps of its colour.
@@ -57,7 +66,8 @@ def recoloured(rgb: np.ndarray, tone: str, lesion: np.ndarray, bare: np.ndarray,
         raise ValueError("too little skin shows beside the lesion to change its tone; give a --mask that leaves some.")
     own = density(rgb)
     way = density(srgb(_linear_of_lab(np.array(SKIN_LAB[tone])))) - np.median(own[here], 0)
-    depth = _depth(tone) - _depth(ita.tone_of(ita.ita(ita.lab(rgb[here]))))
+    was = ita.tone_of(ita.ita(ita.lab(rgb[here])))
+    depth = _depth(tone) - _depth(was)
     extra = own - bare
     low, high = 0.0, 2.0
     for _ in range(12):  # along the way from tone to tone, to where the middle of the band is
@@ -74,6 +84,10 @@ def recoloured(rgb: np.ndarray, tone: str, lesion: np.ndarray, bare: np.ndarray,
         light = away.mean(-1, keepdims=True)
         ground = ground + share * np.where(light < 0, light * _SHINE - away, 0.5 * (light * _SHADE - away))
     laid = ground + _on_other_skin(extra, depth, rash in PIGMENT)
+    plaque = None
+    if rash == "psoriasis":
+        plaque = lesion[..., None] * np.clip(np.linalg.norm(blurred(extra, rgb.shape[0] / 64), axis=-1, keepdims=True) / _PLAIN, 0, 1)
+        laid = laid + _OF_PLAQUE * plaque * np.subtract(_PLAQUE[tone], _PLAQUE[was])
     least, most = _BARE if rash == "vitiligo" else _SCALE
     # beside hair the skin under a lesion is taken for much too dark, and all of the lesion would be scale
     lighter = np.minimum(bare.mean(-1), np.median(own[here], 0).mean() + _SHADED) - own.mean(-1)
@@ -84,6 +98,8 @@ def recoloured(rgb: np.ndarray, tone: str, lesion: np.ndarray, bare: np.ndarray,
         inside = feathered(grown(lesion, -max(1, rgb.shape[0] // 32)), rgb.shape[0] / 64)[..., None]
         relief = (own - blurred_where(own, lesion, rgb.shape[0] / 16)) * inside
         laid = np.where((keeps > 0)[..., None], np.minimum(own, ground - _PALER + relief), laid)
+    elif plaque is not None:  # red again between the scale, which stands out less
+        laid = ground + plaque * _PLAQUE[tone] + (1 + 0.8 * depth) * (extra - plaque * _PLAQUE[was])
     else:  # scale on light skin is white too, and no whiter
         laid = np.where((extra.mean(-1, keepdims=True) < 0), ground + (1 + depth) * extra, laid)
     out = picture(own + skin[..., None] * (laid - own))

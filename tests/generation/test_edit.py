@@ -125,6 +125,18 @@ def test_skin_without_pigment_stays_pale_on_every_tone():
     assert lighter[mask].mean() > lighter[regions.grown(mask, 20) & ~regions.grown(mask, 5)].mean()
 
 
+def test_a_plaque_of_psoriasis_is_grey_on_dark_skin_and_red_on_light():
+    rgb, mask = arm()
+    lightness = {rash: ita.lab(edited(rgb, Edit(tone="black"), mask, rash=rash).rgb)[mask][:, 0].mean() for rash in ("psoriasis", "eczema")}
+    assert lightness["psoriasis"] > lightness["eczema"] + 5
+    rgb, mask = arm("brown", spots=())
+    mask[60:100, 60:100] = True
+    rgb[mask] = picture(density(rgb)[mask] + (-0.1, -0.63, -1.54))  # as phantoms have it
+    around = regions.grown(mask, 20) & ~regions.grown(mask, 6)
+    redness = ita.lab(edited(rgb, Edit(tone="fair"), mask, rash="psoriasis").rgb)[..., 1]
+    assert redness[mask].mean() > redness[around].mean() + 2
+
+
 @pytest.mark.parametrize("tone", ["fair", "brown"])
 def test_vitiligo_is_told_by_its_colour_though_it_is_most_of_the_skin(tone):
     rgb, mask = arm(tone, spots=((80, 80, 52), (140, 80, 40)))
