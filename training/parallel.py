@@ -7,6 +7,7 @@ quiet cores without bfloat16 it was the other way round: 15 and 18 a second (24 
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ def rank() -> int:
         if int(os.environ.get("WORLD_SIZE", 1)) == 1:
             return 0
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        atexit.register(dist.destroy_process_group)  # threads of the group that outlive the interpreter end it with SIGABRT, now and then
     return dist.get_rank()
 
 
