@@ -130,12 +130,13 @@ def find(rgb: np.ndarray, area: str | None = None, rash: str | None = None) -> n
 
     Vitiligo is told by its colour where that is clear: it may be most of a picture, and is then not found as what lies on skin.
     """
-    from generation import lesions
-
-    chance = Image.fromarray(lesions.find(rgb)[1]).resize((rgb.shape[1], rgb.shape[0]), Image.Resampling.BICUBIC)
-    found = (np.asarray(chance) > LEAST) & regions.flesh(rgb)
     if rash == "vitiligo" and (pale := regions.grown(regions.pale(rgb), -1)).any():
         found = regions.grown(pale, 3)  # without slivers along a limb, and with its own soft border
+    else:
+        from generation import lesions
+
+        chance = Image.fromarray(lesions.find(rgb)[1]).resize((rgb.shape[1], rgb.shape[0]), Image.Resampling.BICUBIC)
+        found = (np.asarray(chance) > LEAST) & regions.flesh(rgb)
     if area in FACE:
         found &= ~regions.features(rgb, found)
     out = np.zeros_like(found)
