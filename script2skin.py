@@ -456,6 +456,11 @@ class Studio:
             typer.echo(_clean(str(error)), err=True)
         except KeyboardInterrupt:
             result["stopped"] = True
+        passing = [image for image in kept if not (image.sidecar.get("seen_rash") or {"as_asked": True})["as_asked"]]
+        if passing:
+            words = "It may pass for" if len(kept) == 1 else f"{len(passing)} of {len(kept)} images may pass for"
+            others = sorted({image.sidecar["seen_rash"]["rash"] for image in passing})
+            typer.echo(f"{words} {' or '.join(others)}; the record of each says so.", err=True)
         if manifest and (trouble := _list_in_manifest(self._out, kept, self.checkpoint().card.license)):
             result["error"] = result["error"] or trouble
             typer.echo(_clean(trouble), err=True)
@@ -509,6 +514,7 @@ def _listed(image: Kept) -> dict[str, Any]:
         "seed": image.sidecar["seed"],
         "caption": image.sidecar["caption"],
         "measured_tone": image.sidecar.get("measured_tone"),
+        "seen_rash": image.sidecar.get("seen_rash"),
         "error": image.error,
     }
 

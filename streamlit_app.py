@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -361,7 +362,7 @@ def card(chat: Chat, place: SavedTurn, saved: SavedTurn, image: SavedImage, tool
             st.warning(plain(f"The file {image.file} of this image is gone."))
             return
         st.image(png, width="stretch", alt=saved.turn.requests[image.request].caption)
-        legend(saved.turn.requests[image.request], image.seed, image.details.get("measured_tone"))
+        legend(saved.turn.requests[image.request], image.seed, image.details)
         if tools:
             with st.container(horizontal=True, gap="xsmall"):
                 if st.button("Zoom", icon=":material/zoom_in:", type="tertiary", key=f"zoom-{key}"):
@@ -369,16 +370,20 @@ def card(chat: Chat, place: SavedTurn, saved: SavedTurn, image: SavedImage, tool
                 download(chat, image, f"png-{key}")
 
 
-def legend(request: ImageRequest, seed: int, measured: Mapping[str, object] | None = None) -> None:
-    """Caption, seed and the tone that was asked for; the colour measured on the picture stands beside it."""
-    colour = ""
-    if measured:
+def legend(request: ImageRequest, seed: int, record: Mapping[str, Any] | None = None) -> None:
+    """Caption, seed and the tone that was asked for; the colour measured on the picture, and what it passes for, stand beside them."""
+    colour, passes = "", ""
+    if measured := (record or {}).get("measured_tone"):
         colour = f" · measured ITA {round(measured['ita'])}° ({measured['colour']})".replace("-", "−")
         again = measured.get("drawn_again") or 0
         colour += f", drawn {again + 1} times for its tone" if again else ""
         if stops := float(measured.get("stops") or 0):
             colour += f", exposure {stops:+.1f} stops for its tone".replace("-", "−")
-    st.markdown(f"**{request.tone.capitalize()} skin**  \n:small[:gray[{request.caption}  \nseed {seed}{colour}]]")
+    if seen := (record or {}).get("seen_rash"):
+        again = seen["drawn_again"]
+        colour += f" · drawn {again + 1} times for its rash" if again else ""
+        passes = "" if seen["as_asked"] else f"  \n:small[:orange[may pass for {seen['rash']}]]"
+    st.markdown(f"**{request.tone.capitalize()} skin**  \n:small[:gray[{request.caption}  \nseed {seed}{colour}]]{passes}")
 
 
 def download(chat: Chat, image: SavedImage, key: str) -> None:
@@ -400,7 +405,7 @@ def zoom(chat: Chat, saved: SavedTurn, first: int) -> None:
     at = st.session_state.setdefault(f"at-{saved.id}-{first}", first)
     image = saved.images[at]
     st.image(chat.png(image) or b"", width="stretch")
-    legend(saved.turn.requests[image.request], image.seed, image.details.get("measured_tone"))
+    legend(saved.turn.requests[image.request], image.seed, image.details)
     model, sampling = image.details["model"], image.details["sampling"]
     st.caption(
         plain(f"Model {model['name']}, {sampling['steps']} steps, guidance {sampling['guidance_scale']:g}")

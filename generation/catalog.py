@@ -68,6 +68,9 @@ class Card(BaseModel):
     tone_tries: int = Field(default=0, ge=0, le=20)
     #: Before that: by how many stops at most the exposure of such an image is set, so that its skin lies in the band.
     exposure: float = Field(default=0.0, ge=0, le=1)
+    #: How many times at most an image is drawn again in which the checkpoint's own classifier (`generation.rashes`) sees another
+    #: condition than the one asked for.
+    rash_tries: int = Field(default=0, ge=0, le=20)
     #: So many of the first steps are drawn as for `generator.SHARED_TONE` whatever the tone, so that pictures of one seed in
     #: several tones show the same lesion on the same body.
     shared_steps: int = Field(default=0, ge=0)

@@ -65,3 +65,9 @@ def measured_tone(angle: float | None, tone: str, drawn_again: int = 0, stops: f
     if angle is None:
         return None
     return {"ita": round(angle, 1), "colour": ita.colour_class(angle), "asked": list(ita.band(tone)), "drawn_again": drawn_again, "stops": stops}
+
+
+def seen_rash(seen: str, chance: float, asked: str, as_asked: bool, drawn_again: int) -> dict[str, Any]:
+    """The condition that a picture is taken for, the ``chance`` (0–1) that it is the one ``asked`` for, whether that is enough for it to
+    count as such, and how many times it was ``drawn_again`` for its sake."""
+    return {"rash": asked if as_asked else seen, "chance": round(chance, 3), "as_asked": as_asked, "drawn_again": drawn_again}

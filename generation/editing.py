@@ -47,7 +47,8 @@ def edit_file(
         "caption": _caption(request), "request": request,
         "edit": {"of": path.name, "of_sha256": files.file_sha256(path), "mask": "given" if mask else "found", "seed": seed, **result.record},
     }  # fmt: skip
-    sidecar.pop("measured_tone", None)
+    for before in ("measured_tone", "seen_rash"):
+        sidecar.pop(before, None)
     return _save(out, f"{path.stem}_{_name(edit)}", result, sidecar, bool(record)), sidecar
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from assistant.schema import ImageRequest
 from assistant.settings import settings
-from generation import catalog, files, layout, provenance
+from generation import catalog, files, layout, provenance, rashes
 from generation.errors import CheckpointError, SamplingError
 from generation.sampling import Sampling
 
@@ -26,6 +26,8 @@ TOLERANCE = 5.0
 SHARED_TONE = "medium"
 #: So many of the pictures drawn last are kept, for the same in another tone: under 20 MB at 512 pixels.
 RECENT = 24
+#: The least chance of the condition asked for, as the checkpoint's classifier sees it; a picture with less shows another one.
+LEAST_CHANCE = 0.3
 #: From the seed of a try to the next one's: far enough that no other image of a set has it.
 NEXT_TRY = 1_000_003
 
@@ -45,6 +47,12 @@ class GeneratedImage:
     png: bytes = field(default=b"", repr=False)
     #: In a few words, why the picture is no result; None when it is one.
     error: str | None = None
+
+    @property
+    def passes_for(self) -> str | None:
+        """The condition that the checkpoint's classifier takes this picture for, where it is not the one asked for."""
+        seen = self.sidecar.get("seen_rash")
+        return None if seen is None or seen["as_asked"] else seen["rash"]
 
     @property
     def measured_ita(self) -> float | None:
@@ -69,9 +77,14 @@ class Generator:
         self._layout = parts
         self._pipeline = pipeline
         self._lock = threading.Lock()
+        #: What tells conditions apart on this checkpoint's own pictures; an adapter or another text encoder may draw others.
+        self._classifier_part = rashes.find(checkpoint.folder) if _as_trained(checkpoint, parts) else None
+        self._classifier: rashes.Classifier | None = None
         #: The pictures drawn last, by all that they follow from; guarded by the lock.
         self._recent: dict[tuple[Any, ...], _Picture] = {}
         self.model: dict[str, Any] = _identity(checkpoint, parts)
+        if self._classifier_part:
+            self.model["rash_classifier_sha256"] = self._classifier_part.sha256
         #: What runs the U-Net and the decoder: "torch", or "openvino" with its version.
         self.runtime: str = getattr(pipeline.unet, "runtime", "torch")
 
@@ -134,6 +147,7 @@ class Generator:
         tone_tries: int | None = None,
         exposure: float | None = None,
         rash: str | None = None,
+        rash_tries: int | None = None,
     ) -> Sampling:
         """Settings as given, else as the checkpoint's card says (for ``rash``). Raises `SamplingError` when out of range."""
         from generation import sampling
@@ -148,12 +162,19 @@ class Generator:
             resolution=self.resolution,
             tone_tries=self.card.tone_tries if tone_tries is None else tone_tries,
             exposure=self.card.exposure if exposure is None else float(exposure),
+            rash_tries=self._rash_tries(rash_tries, rash),
             shared_steps=min(self.card.shared_steps, (self.card.steps if steps is None else steps) - 1),
             shared_push=self.card.shared_push,
             redrawn_steps=self._redrawn(self.card.steps if steps is None else steps, rash),
         )
         sampling.check(chosen, self._pipeline, self.card.guidance_most)
         return chosen
+
+    def _rash_tries(self, given: int | None, rash: str | None) -> int:
+        """0 where nobody can say whether a picture shows ``rash``."""
+        if self._classifier_part is None or (rash is not None and rash not in self._classifier_part.config.get("label2id", {})):
+            return 0
+        return self.card.rash_tries if given is None else given
 
     def _redrawn(self, steps: int, rash: str | None) -> int:
         """The card's share of ``steps``."""
@@ -171,6 +192,8 @@ class Generator:
         }
         if not request.matched:  # as in records of before there was such a thing
             del settings["redrawn_steps"]
+        if not sampling.rash_tries:
+            del settings["rash_tries"]
         record = provenance.record(request, index, self.model, settings)
         word = self.card.identifiers.get(request.rash)
         return {**record, "identifier": word} if word else record
@@ -184,6 +207,7 @@ class Generator:
         batch_size: int | None = None,
         tone_tries: int | None = None,
         exposure: float | None = None,
+        rash_tries: int | None = None,
         indices: Iterable[int] | None = None,
         on_step: Callable[[int, int, int], None] | None = None,
         cancelled: threading.Event | Callable[[], bool] | None = None,
@@ -202,6 +226,8 @@ class Generator:
                 says how often. As the checkpoint's card says by default.
             exposure: by how many stops at most the exposure of such an image is set before it is drawn again: a picture taken
                 a little too light or too dark keeps all else that way. Its record says by how many; by default as the card says.
+            rash_tries: how many times at most an image is drawn again in which the checkpoint's classifier sees another condition
+                than the one asked for; the likeliest is kept. As the card says by default; 0 where it has no classifier.
             indices: which images of the request, all by default.
             on_step: called with (images done, step, steps) after every step.
             cancelled: an event, or a function, asked at every step and while waiting for another thread's turn; when
@@ -212,7 +238,7 @@ class Generator:
         """
         from generation import sampling
 
-        chosen = self.sampling(steps, guidance_scale, batch_size, tone_tries, exposure, request.rash)
+        chosen = self.sampling(steps, guidance_scale, batch_size, tone_tries, exposure, request.rash, rash_tries)
         self._caption(request)
         stop = _asker(cancelled)
         done = 0
@@ -299,31 +325,44 @@ class Generator:
         if not any(start):
             return [None] * len(seeds)
         decoded = sampling.draw_batch(self._pipeline, self._caption(request), kept, chosen, progress, stop, start=start)
-        return [None if picture is None else _Picture.of(picture, request.tone, 0, chosen) for picture in decoded]
+        return [None if picture is None else _Picture.of(picture, request.tone, (0, 0), chosen) for picture in decoded]
 
     def _in_tone(
         self, request: ImageRequest, seeds: list[int | None], chosen: Sampling, progress: Any, stop: Callable[[], bool]
     ) -> list[_Picture | None]:
-        """For every place the picture that is nearest to the tone's band."""
+        """For every place the picture that is as asked, or else the nearest to it of all tries."""
         from generation import sampling
 
         caption = self._caption(request)
         opening = self._caption(request.model_copy(update={"tone": SHARED_TONE})) if chosen.shared_steps else None
         best: list[_Picture | None] = [None] * len(seeds)
+        again = [(0, 0)] * len(seeds)
         wanted = list(seeds)
-        for again in range(chosen.tone_tries + 1):
-            tried = [None if seed is None else (seed + again * NEXT_TRY) % 2**32 for seed in wanted]
+        while any(seed is not None for seed in wanted):
+            tried = [None if seed is None else (seed + sum(times) * NEXT_TRY) % 2**32 for seed, times in zip(wanted, again, strict=True)]
             for place, decoded in enumerate(sampling.draw_batch(self._pipeline, caption, tried, chosen, progress, stop, opening)):
                 if decoded is None:
                     continue
-                picture = _Picture.of(decoded, request.tone, again, chosen)
-                if best[place] is None or picture.off < best[place].off:
+                picture = self._seen(_Picture.of(decoded, request.tone, again[place], chosen), request.rash, chosen)
+                if best[place] is None or picture.fault < best[place].fault:
                     best[place] = picture
-                if picture.off <= TOLERANCE:
+                for_tone, for_rash = again[place]
+                if picture.off > TOLERANCE and for_tone < chosen.tone_tries:
+                    again[place] = for_tone + 1, for_rash
+                elif picture.another and for_rash < chosen.rash_tries:
+                    again[place] = for_tone, for_rash + 1
+                else:
                     wanted[place] = None
-            if not any(seed is not None for seed in wanted):
-                break
         return best
+
+    def _seen(self, picture: _Picture, rash: str, chosen: Sampling) -> _Picture:
+        """``picture``, with what the classifier sees in it where it is asked."""
+        if picture.error or not chosen.rash_tries:
+            return picture
+        if self._classifier is None:
+            self._classifier = rashes.read(self._classifier_part)
+        chances = self._classifier.chances(picture.rgb)
+        return picture._replace(seen=max(chances, key=chances.get), chance=chances[rash])
 
     def _finish(self, request: ImageRequest, index: int, chosen: Sampling, picture: _Picture) -> GeneratedImage:
         """Wrap a picture up with its record."""
@@ -335,7 +374,9 @@ class Generator:
         seed = sidecar["seed"]
         if picture.error:
             return GeneratedImage(request, index, seed, {**sidecar, "error": picture.error}, error=picture.error)
-        sidecar["measured_tone"] = checks.measured_tone(picture.ita, request.tone, picture.again, picture.stops)
+        sidecar["measured_tone"] = checks.measured_tone(picture.ita, request.tone, picture.again[0], picture.stops)
+        if picture.seen:
+            sidecar["seen_rash"] = checks.seen_rash(picture.seen, picture.chance, request.rash, not picture.another, picture.again[1])
         if picture.alone:
             sidecar["alone"] = True
         image = Image.fromarray(picture.rgb)
@@ -350,13 +391,17 @@ class _Picture(NamedTuple):
     error: str | None
     ita: float | None
     off: float
-    again: int
+    #: Times that it was drawn before, and came out in another tone, or as another condition.
+    again: tuple[int, int]
     stops: float
     #: Of a request that is matched: it could not be, and was drawn like any other.
     alone: bool = False
+    #: The condition that the classifier takes it for, and the chance it gives the one asked for; None where it was not asked.
+    seen: str | None = None
+    chance: float = 1.0
 
     @classmethod
-    def of(cls, decoded: Any, tone: str, again: int, chosen: Sampling) -> _Picture:
+    def of(cls, decoded: Any, tone: str, again: tuple[int, int], chosen: Sampling) -> _Picture:
         from generation import checks, ita, lesions, sampling
 
         if error := checks.failure(decoded):
@@ -371,6 +416,16 @@ class _Picture(NamedTuple):
             angle = ita.measure(small, lesion)
         return cls(rgb, None, angle, 0.0 if angle is None else ita.beyond(angle, tone), again, stops)
 
+    @property
+    def another(self) -> bool:
+        """It shows another condition than the one asked for, as far as anybody can tell."""
+        return self.chance < LEAST_CHANCE
+
+    @property
+    def fault(self) -> tuple[float, ...]:
+        """What is worst about it, first: of several tries the least is kept."""
+        return (self.off > TOLERANCE) + self.another, self.off if self.off > TOLERANCE else 0.0, -self.chance
+
 
 def _check_hashes(checkpoint: catalog.Checkpoint) -> None:
     """The weights are those that the card names, and a derived model's base is the one that it was trained from."""
@@ -384,6 +439,11 @@ def _check_hashes(checkpoint: catalog.Checkpoint) -> None:
             f"{checkpoint.name} was trained from other weights than {checkpoint.base.name} has now: give it the base of that time, or "
             "train it again."
         )
+
+
+def _as_trained(checkpoint: catalog.Checkpoint, parts: layout.Layout) -> bool:
+    """Nothing was put in place of one of the checkpoint's parts."""
+    return not checkpoint.base and not parts.lora and parts.text_encoder.folder == checkpoint.folder / "text_encoder"
 
 
 def _identity(checkpoint: catalog.Checkpoint, parts: layout.Layout) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def load_pipeline(
 
     _silence()
     kept = _kept(layout, device, dtype, runtime, resolution or layout.resolution)
-    text_encoder = _model(CLIPTextModel, layout.text_encoder)
+    text_encoder = read_model(CLIPTextModel, layout.text_encoder)
     try:
         tokenizer = CLIPTokenizer.from_pretrained(layout.tokenizer, local_files_only=True)
     except Exception as error:  # the tokenizers library raises bare Exception for a bad file
@@ -128,7 +128,7 @@ def load_parts(layout: Layout) -> tuple[Any, Any]:
     """U-Net, with the layout's LoRA in it, and autoencoder, in float32. Raises `CheckpointError`."""
     import diffusers
 
-    unet, vae = _model(getattr(diffusers, UNET), layout.unet), load_autoencoder(layout)
+    unet, vae = read_model(getattr(diffusers, UNET), layout.unet), load_autoencoder(layout)
     if layout.lora:
         lora.merge(layout.lora, {"unet": unet})
     return unet, vae
@@ -138,7 +138,7 @@ def load_autoencoder(layout: Layout) -> Any:
     """In float32. Raises `CheckpointError`."""
     import diffusers
 
-    return _model(getattr(diffusers, layout.vae_class), layout.vae)
+    return read_model(getattr(diffusers, layout.vae_class), layout.vae)
 
 
 def _kept(layout: Layout, device: str, dtype: torch.dtype, runtime: str, resolution: int) -> Any:
@@ -173,7 +173,7 @@ def run_in(unet: Any, dtype: torch.dtype) -> None:
     unet.register_forward_hook(raise_again)
 
 
-def _model(kind: Any, part: Part) -> Any:
+def read_model(kind: Any, part: Part) -> Any:
     """Load one model; weights that the config needs and the file lacks are an error, not random numbers."""
     arguments = {"variant": part.variant} if part.variant else {}
     try:

@@ -168,7 +168,7 @@ def _same(path: Path, sidecar: dict[str, Any]) -> bool:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return False
-    came_out = {"measured_tone": None, "alone": None}
+    came_out = {"measured_tone": None, "seen_rash": None, "alone": None}
     return isinstance(found, dict) and {**found, **came_out} == {**sidecar, **came_out}
 
 

@@ -44,6 +44,8 @@ class Sampling:
     shared_push: float = 0.0
     #: Of a picture that is matched to one in another tone: how many of the last steps it goes through again once it is recoloured.
     redrawn_steps: int = 0
+    #: How many times at most an image is drawn again because it looks like another condition.
+    rash_tries: int = 0
 
     def record(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,6 +64,8 @@ def check(sampling: Sampling, pipeline: StableDiffusionPipeline, guidance_most: 
         raise SamplingError(f"The guidance is {sampling.guidance_scale:g}; it must be from 0 to {guidance_most:g}.")
     if not 0 <= sampling.tone_tries <= 20:
         raise SamplingError(f"The number of tries for the tone is {sampling.tone_tries}; it must be from 0 to 20.")
+    if not 0 <= sampling.rash_tries <= 20:
+        raise SamplingError(f"The number of tries for the rash is {sampling.rash_tries}; it must be from 0 to 20.")
     if not 0 <= sampling.exposure <= 1:
         raise SamplingError(f"The exposure may be set by {sampling.exposure:g} stops; it must be from 0 to 1.")
     if not 1 <= sampling.batch_size <= 256:

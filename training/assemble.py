@@ -11,6 +11,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from pydantic import Field, model_validator
 
 from assistant.frames import Trained
+from generation import rashes
 from generation.catalog import Card, read_card, write_card
 from generation.layout import weights_sha256
 from training.clip import IMAGE_ENCODER
@@ -47,6 +48,9 @@ class AssembleRecipe(Strict):
     sampler: Sampler = "ddpm"
     tone_tries: int = Field(default=0, ge=0, le=20)
     exposure: float = Field(default=0.0, ge=0, le=1)
+    #: A checkpoint whose classifier is taken over, to look at what is drawn; ``like`` where that is given.
+    classifier: Path | None = None
+    rash_tries: int = Field(default=0, ge=0, le=20)
     shared_steps: int = Field(default=0, ge=0)
     shared_push: float = Field(default=0.0, ge=0, le=2)
     redrawn_steps: int = Field(default=0, ge=0)
@@ -76,6 +80,11 @@ def assemble(recipe: AssembleRecipe) -> Path:
     for images in (recipe.clip / IMAGE_ENCODER, recipe.clip / "final" / IMAGE_ENCODER):
         if images.is_dir():
             shutil.copytree(images, aside / IMAGE_ENCODER, dirs_exist_ok=True)
+    classifier = recipe.classifier or recipe.like
+    if classifier and (classifier / rashes.FOLDER).is_dir():
+        shutil.copytree(classifier / rashes.FOLDER, aside / rashes.FOLDER)
+    elif recipe.classifier:
+        raise FileNotFoundError(f"{recipe.classifier} has no {rashes.FOLDER}/.")
     write_card(aside, _card(recipe, autoencoder.config.sample_size, weights_sha256(aside)))
     shutil.rmtree(recipe.out, ignore_errors=True)
     aside.rename(recipe.out)

@@ -52,7 +52,8 @@ class Pictures:
 
     images: list[np.ndarray]
     labels: list[dict[str, str]]
-    #: Of drawn ones: file name, how many times drawn again for the tone, stops of exposure.
+    #: Of drawn ones: file name, how many times drawn again for the tone, stops of exposure; where the checkpoint's own classifier looked
+    #: at them, how many times again for its sake and what they pass for after that.
     records: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -93,6 +94,8 @@ def drawn(folder: Path, generator: Generator, requests: Sequence[ImageRequest], 
             labels.append({slot: getattr(request, slot) for slot in ("rash", "area", "tone")})
             tone = kept.sidecar.get("measured_tone") or {}
             records.append({"file": f"{folder.name}/{kept.path.name}", "drawn_again": tone.get("drawn_again", 0), "stops": tone.get("stops", 0.0)})
+            if looked := kept.sidecar.get("seen_rash"):
+                records[-1] |= {"drawn_again_for_rash": looked["drawn_again"], "chance": looked["chance"], "passes_for": None if looked["as_asked"] else looked["rash"]}
     return Pictures(images, labels, records)
 
 

@@ -7,6 +7,7 @@ drawn and not at how sharp it is: generated pictures are softer than phantoms.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -16,10 +17,12 @@ import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
+from PIL import Image
 from pydantic import Field
 from torch import nn
-from transformers import ResNetBackbone, ResNetConfig
+from transformers import ResNetBackbone, ResNetConfig, ResNetForImageClassification
 
+from generation import rashes
 from training.autoencoder import Source, gather
 from training.dataset import Images, Record, fingerprint
 from training.precision import mixed
@@ -67,6 +70,9 @@ class JudgeRecipe(Strict):
     schedule: Schedule
     image_size: int = Field(default=128, ge=32)
     widths: tuple[int, ...] = (32, 64, 128, 256)
+    #: A checkpoint's folder, where what tells conditions apart is to look at its pictures as they are drawn (`generation.rashes`).
+    #: A judge that does so is no judge of that checkpoint any more: its phantoms must be others than those of the judge.
+    out: Path | None = None
 
 
 class Examples:
@@ -121,7 +127,30 @@ def train(recipe: JudgeRecipe) -> Run:
         return figures
 
     run.fit(loss, validate)
+    if recipe.out and not run.rank:
+        export(read(recipe.run, torch.device("cpu")), recipe.out)
     return run
+
+
+def export(model: Judge, checkpoint: Path) -> None:
+    """Write what tells conditions apart as a ``ResNetForImageClassification`` in float16, with what it is fed, into ``checkpoint``."""
+    names = dict(enumerate(model.config.rash))
+    config = ResNetConfig(
+        **{**model.backbone.config.to_diff_dict(), "out_features": None, "out_indices": None},
+        id2label=names, label2id={name: i for i, name in names.items()},
+    )  # fmt: skip
+    classifier = ResNetForImageClassification(config)
+    classifier.resnet.load_state_dict(model.backbone.state_dict())
+    classifier.classifier[1].load_state_dict(model.heads["rash"].state_dict())
+    folder = checkpoint / rashes.FOLDER
+    classifier.half().save_pretrained(folder)
+    side = model.config.image_size
+    fed = {
+        "image_processor_type": "ConvNextImageProcessor", "do_resize": True, "size": {"shortest_edge": side}, "crop_pct": 1.0,
+        "resample": Image.Resampling.LANCZOS, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
+        "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
+    }  # fmt: skip
+    (folder / rashes.PREPARED).write_text(json.dumps(fed, indent=2) + "\n")
 
 
 def stacked(images: Images, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

@@ -122,15 +122,16 @@ def test_lesions_move_with_the_picture(labelled):
 def test_the_whole_way(runs, labelled, tmp_path):
     schedule = {"minutes": 5, "batch": 8, "lr": 0.003, "optimizer": "adamw", "warmup_steps": 2, "ema": 0.5, "max_steps": 40}
     recipe = judge.JudgeRecipe(
-        kind="judge", run=tmp_path / "judge", data=[{"path": labelled}], device="cpu", schedule=schedule, image_size=64, widths=(8, 16)
-    )
+        kind="judge", run=tmp_path / "judge", data=[{"path": labelled}], device="cpu", schedule=schedule, image_size=64, widths=(8, 16),
+        out=tmp_path / "looking",
+    )  # fmt: skip
     judge.train(recipe)
     losses = [json.loads(line) for line in (tmp_path / "judge" / "metrics.jsonl").read_text().splitlines()]
     assert losses[1]["loss_rash"] < losses[0]["loss_rash"]
     folder = assemble(
         AssembleRecipe(
             kind="assemble", out=tmp_path / "checkpoint", name="tiny", unet=runs / "unet", data=[labelled], autoencoder=runs / "autoencoder",
-            clip=runs / "clip", steps=2, guidance_scale=1,
+            clip=runs / "clip", steps=2, guidance_scale=1, classifier=tmp_path / "looking", rash_tries=1,
         )
     )  # fmt: skip
     from script2skin import app
@@ -149,6 +150,7 @@ def test_the_whole_way(runs, labelled, tmp_path):
     assert fair.exit_code == 0 and "| fair | " in fair.output, fair.output
     rows = [json.loads(line) for line in (tmp_path / "out" / "pictures.jsonl").read_text().splitlines()]
     assert [row["source"] for row in rows] == ["generated"] * 16 + ["phantom"] * 4
+    assert all(row["drawn_again_for_rash"] in (0, 1) and 0 <= row["chance"] <= 1 for row in rows[:16]), "the checkpoint looks at its pictures"
     assert all((tmp_path / "out" / row["file"]).exists() and {"seen_rash", "seen_area", "ita", "stops"} <= row.keys() for row in rows[:16])
     command = ["evaluate", "strips", "--model", folder, "--out", tmp_path / "strips", "--judge", tmp_path / "judge", "--strips", "2"]
     result = CliRunner().invoke(app, [str(part) for part in command], catch_exceptions=False)

@@ -224,6 +224,7 @@ def test_a_wrong_key_in_a_recipe_is_named(tmp_path):
         ("unet", unet.UNetRecipe),
         ("guidance", GuidanceRecipe),
         ("judge", JudgeRecipe),
+        ("rash_classifier", JudgeRecipe),
         ("lesions", LesionsRecipe),
         ("gpu/guidance", GuidanceRecipe),
         ("continue_guidance", GuidanceRecipe),
@@ -246,4 +247,4 @@ def test_a_wrong_key_in_a_recipe_is_named(tmp_path):
     ],
 )
 def test_the_projects_recipes_are_valid(name, kind):
-    assert read_recipe(RECIPES / f"{name}.yaml", kind).kind == name.split("/")[-1].removeprefix("continue_")
+    assert read_recipe(RECIPES / f"{name}.yaml", kind).kind == {"rash_classifier": "judge"}.get(name, name.split("/")[-1].removeprefix("continue_"))
