@@ -115,7 +115,8 @@ def edited(
         placed["moved_by"] = canvas.move(edit.move)
     if edit.more:
         placed["added"] = canvas.add(edit.more, np.random.default_rng(seed))
-    return Edited(canvas.rgb, before, canvas.lesion, _record(rgb, canvas, before, edit, placed, area, rash))
+    seen = before if mask is None else find(rgb, area, rash), find(canvas.rgb, area, rash)
+    return Edited(canvas.rgb, before, canvas.lesion, _record(rgb, canvas, before, seen, edit, placed))
 
 
 def in_tone(rgb: np.ndarray, tone: str, rash: str | None = None, area: str | None = None) -> np.ndarray:
@@ -302,9 +303,10 @@ class Laid:
         return Laid(roll(self.mask), roll(self.extra))
 
 
-def _record(rgb: np.ndarray, canvas: Canvas, before: np.ndarray, edit: Edit, placed: dict[str, Any], area: str | None, rash: str | None) -> dict[str, Any]:
-    """What was done and what is measured on it; sizes in pixels, counted on the masks and again by the finder."""
-    seen_before, seen = find(rgb, area, rash), find(canvas.rgb, area, rash)
+def _record(
+    rgb: np.ndarray, canvas: Canvas, before: np.ndarray, seen: tuple[np.ndarray, np.ndarray], edit: Edit, placed: dict[str, Any]
+) -> dict[str, Any]:
+    """What was done and what is measured on it; sizes in pixels, counted on the masks and on what the finder has ``seen`` before and after."""
     away = np.abs(canvas.rgb.astype(int) - rgb)[~canvas.touched]
     least = max(1, round(SPECK * before.size / 65536))
     skin = ita.skin_pixels(canvas.rgb, regions.grown(canvas.lesion, 4) | (regions.skin(canvas.rgb, canvas.lesion) < 0.9))
@@ -312,7 +314,7 @@ def _record(rgb: np.ndarray, canvas: Canvas, before: np.ndarray, edit: Edit, pla
     return {
         **{name: value for name, value in vars(edit).items() if value not in (None, 0)}, **placed,
         "area": [int(before.sum()), int(canvas.lesion.sum())], "pieces": [len(regions.pieces(mask, least)) for mask in (before, canvas.lesion)],
-        "area_found": [int(seen_before.sum()), int(seen.sum())], "pieces_found": [len(regions.pieces(mask, least)) for mask in (seen_before, seen)],
+        "area_found": [int(mask.sum()) for mask in seen], "pieces_found": [len(regions.pieces(mask, least)) for mask in seen],
         "largest_difference_elsewhere": int(away.max()) if away.size else 0, "untouched": round(float((~canvas.touched).mean()), 4),
         "ita": angle,
     }  # fmt: skip
