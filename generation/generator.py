@@ -362,7 +362,8 @@ class Generator:
         if self._classifier is None:
             self._classifier = rashes.read(self._classifier_part)
         chances = self._classifier.chances(picture.rgb)
-        return picture._replace(seen=max(chances, key=chances.get), chance=chances[rash])
+        seen = max(chances, key=chances.get)
+        return picture._replace(seen=seen, chance=chances[rash], another=seen != rash and chances[rash] < LEAST_CHANCE)
 
     def _finish(self, request: ImageRequest, index: int, chosen: Sampling, picture: _Picture) -> GeneratedImage:
         """Wrap a picture up with its record."""
@@ -399,6 +400,8 @@ class _Picture(NamedTuple):
     #: The condition that the classifier takes it for, and the chance it gives the one asked for; None where it was not asked.
     seen: str | None = None
     chance: float = 1.0
+    #: It shows another condition than the one asked for, as far as anybody can tell.
+    another: bool = False
 
     @classmethod
     def of(cls, decoded: Any, tone: str, again: tuple[int, int], chosen: Sampling) -> _Picture:
@@ -415,11 +418,6 @@ class _Picture(NamedTuple):
             rgb, small = ita.expose(rgb, stops), ita.expose(small, stops)
             angle = ita.measure(small, lesion)
         return cls(rgb, None, angle, 0.0 if angle is None else ita.beyond(angle, tone), again, stops)
-
-    @property
-    def another(self) -> bool:
-        """It shows another condition than the one asked for, as far as anybody can tell."""
-        return self.chance < LEAST_CHANCE
 
     @property
     def fault(self) -> tuple[float, ...]:

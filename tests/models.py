@@ -112,3 +112,20 @@ def write_pipeline(folder: Path, shape: Shape = Shape(), seed: int = 0) -> Path:
         requires_safety_checker=False,
     ).save_pretrained(folder, safe_serialization=True)
     return folder
+
+
+def write_classifier(folder: Path, sees: str) -> Path:
+    """Let the pipeline in ``folder`` look at what it draws, once more at most: a classifier of acne and eczema that always ``sees`` the one."""
+    import torch
+
+    from generation.catalog import read_card, write_card
+    from training.judge import Judge, export
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        judge = Judge(["acne", "eczema"], ["face"], image_size=32, widths=(8, 16)).eval()
+    with torch.no_grad():
+        judge.heads["rash"].bias += torch.tensor([9.0 * (name == sees) for name in judge.config.rash])
+    export(judge, folder)
+    write_card(folder, read_card(folder).model_copy(update={"name": "tiny", "steps": 2, "guidance_scale": 1.0, "rash_tries": 1}))
+    return folder

@@ -20,6 +20,7 @@ from assistant.settings import settings
 from generation import Card, offer, write_card
 from generation.job import Studio
 from tests.generation.test_lora import save_adapter
+from tests.models import write_classifier
 
 APP = Path(__file__).parent.parent / "streamlit_app.py"
 SENTENCE = "Generate a few images of eczema at the back of the neck on fair skin"
@@ -201,6 +202,16 @@ def test_a_run_that_is_deleted_while_it_is_chosen_is_said(page, trained_run):
     at.selectbox(key="model").set_value("skin")
     drawn(say(run(at), "one image of eczema on the elbow on fair skin"))
     assert len(at.get("image")) == 2
+
+
+def test_a_picture_that_may_pass_for_another_condition_says_so(page, tiny_model):
+    write_classifier(Path(shutil.copytree(tiny_model, settings().home / "models" / "looking")), sees="acne")
+    at = page()
+    at.selectbox(key="model").set_value("looking")
+    drawn(say(run(at), "an image of eczema at the back of the neck on fair skin"))
+    assert "may pass for acne" in legends(at)[0]
+    drawn(say(at, "acne on the chin, fair skin"))
+    assert "may pass" not in legends(at)[1]
 
 
 def test_few_training_pictures_are_said_and_a_damaged_count_stops_nobody(page, tiny_model):

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import script2skin
 from assistant.schema import Turn
 from generation import read_request
+from tests.models import write_classifier
 
 runner = CliRunner()
 
@@ -185,6 +186,15 @@ def test_what_is_wrong_is_one_sentence_and_no_traceback(tiny_model: Path, tmp_pa
     result = generate(tiny_model, tmp_path, "acne on the chin, brown and black", *more)
     assert result.exit_code == 1 and words in result.stderr
     assert "Traceback" not in result.output and (result.exception is None or isinstance(result.exception, SystemExit))
+
+
+def test_pictures_that_may_pass_for_another_condition_are_said_so(tiny_model: Path, tmp_path: Path) -> None:
+    model = write_classifier(Path(shutil.copytree(tiny_model, tmp_path / "model")), sees="acne")
+    result = generate(model, tmp_path / "out", "2 images of eczema on the chin, brown", "--json")
+    assert result.exit_code == 0 and "2 of 2 images may pass for acne" in result.stderr
+    assert [image["seen_rash"]["rash"] for image in json.loads(result.stdout)["images"]] == ["acne", "acne"]
+    as_asked = generate(model, tmp_path / "out", "an image of acne on the chin, brown")
+    assert as_asked.exit_code == 0 and "may pass" not in as_asked.stderr
 
 
 @pytest.mark.parametrize("command", ["generate", "chat"])

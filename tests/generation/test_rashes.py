@@ -11,9 +11,9 @@ import torch
 
 from assistant.schema import ImageRequest
 from generation import CheckpointError, Generator, rashes
-from generation.catalog import Card, write_card
 from generation.generator import NEXT_TRY
 from tests.generation.test_generator import FAIR, OLIVE, in_colour
+from tests.models import write_classifier
 from training.judge import Judge, export
 
 REQUEST = ImageRequest(count=3, rash="eczema", area="back of the neck", tone="fair", seed=41)
@@ -22,12 +22,7 @@ REQUEST = ImageRequest(count=3, rash="eczema", area="back of the neck", tone="fa
 @pytest.fixture
 def model(tiny_model: Path, tmp_path: Path) -> Path:
     """A checkpoint with a classifier that knows acne and eczema."""
-    folder = tmp_path / "model"
-    shutil.copytree(tiny_model, folder)
-    torch.manual_seed(0)
-    export(Judge(["acne", "eczema"], ["face"], image_size=32, widths=(8, 16)).eval(), folder)
-    write_card(folder, Card(name="tiny", steps=2, guidance_scale=1, rash_tries=1))
-    return folder
+    return write_classifier(Path(shutil.copytree(tiny_model, tmp_path / "model")), sees="acne")
 
 
 @pytest.fixture
