@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from assistant.schema import ImageRequest
-from generation import CheckpointError, Generator, rashes
+from generation import CheckpointError, Generator, find, rashes
 from generation.generator import NEXT_TRY
 from tests.generation.test_generator import FAIR, OLIVE, in_colour
 from tests.models import write_classifier
@@ -104,3 +105,15 @@ def test_a_damaged_classifier_is_refused_in_words(model):
     (model / rashes.FOLDER / rashes.PREPARED).write_text("{}")
     with pytest.raises(CheckpointError, match="image_mean"):
         next(Generator.load(model, "cpu").draw(REQUEST))
+
+
+def test_the_embedded_checkpoint_looks_at_what_it_draws():
+    checkpoint = find("embedded")
+    assert checkpoint.card.rash_tries >= 1
+    told = json.loads((checkpoint.folder / rashes.FOLDER / "config.json").read_text())
+    assert checkpoint.card.trained.rash <= set(told["label2id"])
+    generator = Generator.load("embedded", "cpu")
+    asked = [ImageRequest(count=1, rash=rash, area=area, tone="fair", seed=5) for rash, area in (("psoriasis", "elbow"), ("vitiligo", "hand"), ("acne", "face"))]
+    for request in asked:
+        (image,) = generator.draw(request)
+        assert image.sidecar["seen_rash"]["rash"] == request.rash and image.sidecar["seen_rash"]["chance"] > 0.3
