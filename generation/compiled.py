@@ -1,4 +1,4 @@
-"""U-Net and decoder compiled for this processor by OpenVINO, in a pipeline that is otherwise diffusers' own.
+"""U-Net, decoder, text encoder and what looks at pictures, compiled for this processor by OpenVINO; the pipeline is diffusers' own.
 
 At the embedded checkpoint's size most of a step in torch goes into telling each of some thousand operations what to do; compiled,
 the same step takes less than half of the time (``tests/benchmarks/bench_plain.py``). torch's own compiler needs a C++ compiler,
@@ -30,8 +30,9 @@ from typing import Any
 import torch
 from diffusers.configuration_utils import FrozenDict
 
-from generation import files
+from generation import files, lesions, rashes
 from generation.layout import Layout
+from generation.tower import tower_config
 
 log = logging.getLogger("script2skin")
 
@@ -45,8 +46,8 @@ NOT_AGAIN = 24 * 3600
 #: crash, and with all shapes fixed it is quickest. Other numbers are drawn as a sum of these.
 SIZES = (4, 2, 1)
 #: Counted up when this module converts differently: what was kept before is made anew.
-VERSION = 4
-UNET, DECODER = "unet.xml", "decoder.xml"
+VERSION = 5
+UNET, DECODER, TEXT, FINDER, CLASSIFIER = "unet.xml", "decoder.xml", "text.xml", "finder.xml", "classifier.xml"
 #: Root mean square of the difference from torch's answer in float32, as a share of it, beyond which a converted model is not taken.
 MOST_OFF = {torch.float32: 1e-3, torch.bfloat16: 0.05}
 
@@ -97,6 +98,9 @@ class Kept:
             "threads": torch.get_num_threads(),
             "unet": [layout.unet.sha256, layout.unet.config],
             "vae": [layout.vae.sha256, layout.vae.config],
+            "text_encoder": [layout.text_encoder.sha256, layout.text_encoder.config, layout.tokens],
+            "finder": files.read_part(lesions.FOLDER).sha256,
+            "classifier": layout.classifier and [layout.classifier.sha256, rashes.fed(layout.classifier)],
             "lora": [files.file_sha256(layout.lora.path), layout.lora.scale] if layout.lora else None,
         }
         name = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
@@ -108,17 +112,20 @@ class Kept:
         """Whether both are there; they come by one renaming, so there is never half of them."""
         return (self.folder / DECODER).exists()
 
-    def open(self, unet_config: dict[str, Any], vae_config: dict[str, Any]) -> tuple[Any, Any]:
-        """Stand-ins for U-Net and autoencoder, with configs like those of diffusers' models; getting ready while others go on."""
+    def open(self, unet_config: dict[str, Any], vae_config: dict[str, Any]) -> tuple[Any, Any, Any, dict[str, CompiledLook]]:
+        """Stand-ins for U-Net, autoencoder and text encoder, with configs like those of the libraries' models, and what looks at
+        pictures; getting ready while others go on."""
         try:
             os.utime(self.folder)  # the oldest goes first
         except OSError:
             log.debug("%s could not be touched.", self.folder)
-        nets = _opened(self.folder, self._dtype, FrozenDict(unet_config), FrozenDict(vae_config), self._layout.tokens, self._side)
-        nets[1].whole = self._autoencoder
-        for net in nets:
-            threading.Thread(target=net.request, args=(1,)).start()  # no daemon: a process must not end in the midst of it
-        return nets
+        nets = _opened(self.folder, self._dtype, FrozenDict(unet_config), FrozenDict(vae_config), self._layout, self._side)
+        nets[DECODER].whole = self._autoencoder
+        for name in (TEXT, UNET, DECODER, FINDER, CLASSIFIER):  # in the order in which they are needed
+            if name in nets:
+                threading.Thread(target=nets[name].request, args=(1,)).start()  # no daemon: a process must not end in the midst of it
+        looks = {name.removesuffix(".xml"): nets[name] for name in (FINDER, CLASSIFIER) if name in nets}
+        return nets[UNET], nets[DECODER], nets[TEXT], looks
 
     def _autoencoder(self) -> Any:
         from generation import loading
@@ -182,6 +189,8 @@ class Kept:
 class _Compiled(torch.nn.Module):
     """A converted network, made ready for a size of batch when it is first needed."""
 
+    sizes = SIZES
+
     def __init__(self, file: Path, dtype: torch.dtype, config: Any, takes: list[tuple[int, ...]]) -> None:
         """``takes``: shapes of what it is given for one picture."""
         super().__init__()
@@ -209,9 +218,9 @@ class _Compiled(torch.nn.Module):
 
     def run(self, *given: torch.Tensor) -> torch.Tensor:
         """The answer to tensors (N, …), float32."""
-        arrays = [tensor.detach().float().contiguous().numpy() for tensor in given]
+        arrays = [(tensor.float() if tensor.is_floating_point() else tensor).detach().contiguous().numpy() for tensor in given]
         answers, begin = [], 0
-        for size in SIZES:
+        for size in self.sizes:
             while begin + size <= len(arrays[0]):
                 part = [array[begin : begin + size] for array in arrays]
                 answers.append(torch.from_numpy(self.request(size).infer(part, share_inputs=True)[0].copy()))
@@ -248,6 +257,26 @@ class CompiledDecoder(_Compiled):
             if callable(self.whole):
                 self._encoder, self.whole = self.whole(), None
         return self._encoder.encode(pictures)
+
+
+class CompiledText(_Compiled):
+    """In place of a ``CLIPTextModel`` in a pipeline."""
+
+    sizes = (1,)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None) -> tuple[torch.Tensor]:
+        """What the U-Net is told of tokens (N, tokens), float32 (N, tokens, width), as the first of a tuple."""
+        return (self.run(input_ids),)
+
+
+class CompiledLook(_Compiled):
+    """What looks at pictures: `run` takes float (N, 3, S, S), as the finder or the classifier is fed, and gives their logits."""
+
+    sizes = (1,)
+
+    @property
+    def side(self) -> int:
+        return self._takes[0][-1]
 
 
 class _Norm(torch.nn.Module):
@@ -313,11 +342,21 @@ def _spreads(up: Any) -> bool:
     return usual and isinstance(conv, torch.nn.Conv2d) and (conv.kernel_size, conv.padding, conv.groups) == ((3, 3), (1, 1), 1) and conv.bias is not None
 
 
-def _opened(folder: Path, dtype: torch.dtype, unet: Any, vae: Any, tokens: int, side: int) -> tuple[CompiledUNet, CompiledDecoder]:
+def _opened(folder: Path, dtype: torch.dtype, unet: Any, vae: Any, layout: Layout, side: int) -> dict[str, _Compiled]:
     """``unet``, ``vae``: configs. ``side``: of the latents."""
-    latents = (unet["in_channels"], side, side)
-    takes = [latents, (), (tokens, unet["cross_attention_dim"]), *([(unet["time_cond_proj_dim"],)] if unet.get("time_cond_proj_dim") else [])]
-    return CompiledUNet(folder / UNET, dtype, unet, takes), CompiledDecoder(folder / DECODER, dtype, vae, [latents])
+    latents, tokens = (unet["in_channels"], side, side), (layout.tokens,)
+    takes = [latents, (), (*tokens, unet["cross_attention_dim"]), *([(unet["time_cond_proj_dim"],)] if unet.get("time_cond_proj_dim") else [])]
+    seen = 2 * files.read_json(lesions.FOLDER / "config.json", "the finder is not complete")["sample_size"]
+    nets = {
+        UNET: CompiledUNet(folder / UNET, dtype, unet, takes),
+        DECODER: CompiledDecoder(folder / DECODER, dtype, vae, [latents]),
+        TEXT: CompiledText(folder / TEXT, torch.float32, FrozenDict(tower_config(layout.text_encoder)), [tokens]),
+        FINDER: CompiledLook(folder / FINDER, dtype, None, [(3, seen, seen)]),
+    }
+    if layout.classifier:
+        fed = rashes.fed(layout.classifier).side
+        nets[CLASSIFIER] = CompiledLook(folder / CLASSIFIER, dtype, None, [(3, fed, fed)])
+    return nets
 
 
 class _Velocity(torch.nn.Module):
@@ -338,43 +377,74 @@ class _Picture(torch.nn.Module):
         return self.vae.decode(latents, return_dict=False)[0]
 
 
+class _Said(torch.nn.Module):
+    def __init__(self, text_encoder: Any) -> None:
+        super().__init__()
+        self.text_encoder = text_encoder
+
+    def forward(self, ids: Any) -> Any:
+        return self.text_encoder(ids)[0]
+
+
+class _Found(torch.nn.Module):
+    def __init__(self, finder: Any) -> None:
+        super().__init__()
+        self.finder = finder
+
+    def forward(self, pixels: Any) -> Any:
+        return lesions.logits(self.finder, pixels)
+
+
+class _Told(torch.nn.Module):
+    def __init__(self, classifier: Any) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, pixels: Any) -> Any:
+        return self.classifier(pixels).logits
+
+
 @torch.no_grad()
-def convert(unet: Any, vae: Any, tokens: int, side: int, dtype: torch.dtype, out: Path) -> None:
-    """Write float32 models, which are changed on the way, into the folder ``out``, and try them.
+def convert(layout: Layout, side: int, dtype: torch.dtype, out: Path) -> None:
+    """Write the models of ``layout``, and what looks at its pictures, into the folder ``out``, and try them.
 
     Args:
-        tokens: the text encoder's limit.
         side: of the latents.
-        dtype: what they are to compute in.
+        dtype: what they are to compute in; the text encoder always in float32.
 
     Raises:
         RuntimeError: OpenVINO cannot take them, or answers otherwise than torch.
     """
-    config, seeded = unet.config, torch.Generator().manual_seed(0)
-    most = max(SIZES)
-    given = [torch.randn(most, config.in_channels, side, side, generator=seeded), torch.linspace(20, 900, most)]
-    given.append(torch.randn(most, tokens, config.cross_attention_dim, generator=seeded))
-    if config.time_cond_proj_dim:
-        given.append(torch.randn(most, config.time_cond_proj_dim, generator=seeded))
-    parts = ((_Velocity(unet.eval()), given, UNET), (_Picture(vae.eval()), given[:1], DECODER))
-    alone = [module(*(tensor[:1] for tensor in takes)) for module, takes, _ in parts]
-    for module, takes, name in parts:
+    from generation import loading
+
+    unet, vae = loading.load_parts(layout)
+    modules = {
+        UNET: _Velocity(unet), DECODER: _Picture(vae), TEXT: _Said(loading.load_text_encoder(layout)), FINDER: _Found(lesions.finder()),
+        **({CLASSIFIER: _Told(rashes.model(layout.classifier))} if layout.classifier else {}),
+    }  # fmt: skip
+    seeded = torch.Generator().manual_seed(0)
+    nets = _opened(out, dtype, unet.config, vae.config, layout, side)
+    for name, module in modules.items():
+        net, module = nets[name], module.eval()
+        given = [torch.randn(max(SIZES), *shape, generator=seeded) for shape in net._takes]
+        if name == UNET:
+            given[1] = torch.linspace(20, 900, max(SIZES))
+        if name == TEXT:
+            given = [torch.randint(tower_config(layout.text_encoder)["vocab_size"], given[0].shape, generator=seeded)]
+        truth = module(*(tensor[:1] for tensor in given))
         halves = all(torch.equal(weight, weight.half().float()) for weight in module.parameters())  # as of a float16 checkpoint
-        model = runtime().convert_model(_quick(module), example_input=tuple(tensor[:2] for tensor in takes))
+        model = runtime().convert_model(_quick(module), example_input=tuple(tensor[:2] for tensor in given))
         runtime().save_model(model, out / name, compress_to_fp16=halves)
         del model
-    for net, (_, takes, _), truth in zip(_opened(out, dtype, config, vae.config, tokens, side), parts, alone, strict=True):
-        for size in SIZES:
-            answer = net.run(*(tensor[:size] for tensor in takes))[:1]
+        for size in net.sizes:
+            answer = net.run(*(tensor[:size] for tensor in given))[:1]
             off = ((answer - truth).square().mean() / truth.square().mean()).sqrt()
-            if not off < MOST_OFF[dtype]:
-                raise RuntimeError(f"its answer is {off:.1%} off torch's")
+            if not off < MOST_OFF[dtype if name != TEXT else torch.float32]:
+                raise RuntimeError(f"{name.removesuffix('.xml')} answers {off:.1%} off torch's")
 
 
 def _main(out: Path, side: int, dtype: torch.dtype, layout: Layout) -> None:
-    from generation import loading
-
-    convert(*loading.load_parts(layout), layout.tokens, side, dtype, out)
+    convert(layout, side, dtype, out)
 
 
 if __name__ == "__main__":

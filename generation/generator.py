@@ -70,21 +70,21 @@ class GeneratedImage:
 class Generator:
     """One loaded checkpoint. Drawing is safe from several threads: they take turns, one micro-batch at a time."""
 
-    def __init__(self, checkpoint: catalog.Checkpoint, parts: layout.Layout, pipeline: StableDiffusionPipeline):
+    def __init__(self, checkpoint: catalog.Checkpoint, parts: layout.Layout, pipeline: StableDiffusionPipeline, beside: dict[str, Any]):
         """Use `Generator.load`."""
         self.checkpoint = checkpoint
         self.card = checkpoint.card
         self._layout = parts
         self._pipeline = pipeline
         self._lock = threading.Lock()
-        #: What tells conditions apart on this checkpoint's own pictures; an adapter or another text encoder may draw others.
-        self._classifier_part = rashes.find(checkpoint.folder) if _as_trained(checkpoint, parts) else None
+        #: What looks at pictures, made ready for this processor; empty where torch does.
+        self._beside = beside
         self._classifier: rashes.Classifier | None = None
         #: The pictures drawn last, by all that they follow from; guarded by the lock.
         self._recent: dict[tuple[Any, ...], _Picture] = {}
         self.model: dict[str, Any] = _identity(checkpoint, parts)
-        if self._classifier_part:
-            self.model["rash_classifier_sha256"] = self._classifier_part.sha256
+        if parts.classifier:
+            self.model["rash_classifier_sha256"] = parts.classifier.sha256
         #: What runs the U-Net and the decoder: "torch", or "openvino" with its version.
         self.runtime: str = getattr(pipeline.unet, "runtime", "torch")
 
@@ -131,8 +131,10 @@ class Generator:
         from generation import loading
 
         device = loading.pick_device(device)
-        pipeline = loading.load_pipeline(parts, device, loading.named_dtype(dtype, device), runtime or settings().runtime, checkpoint.card.resolution)
-        return cls(checkpoint, parts, pipeline)
+        beside: dict[str, Any] = {}
+        numbers, runtime = loading.named_dtype(dtype, device), runtime or settings().runtime
+        pipeline = loading.load_pipeline(parts, device, numbers, runtime, checkpoint.card.resolution, beside)
+        return cls(checkpoint, parts, pipeline, beside)
 
     @property
     def resolution(self) -> int:
@@ -172,7 +174,8 @@ class Generator:
 
     def _rash_tries(self, given: int | None, rash: str | None) -> int:
         """0 where nobody can say whether a picture shows ``rash``."""
-        if self._classifier_part is None or (rash is not None and rash not in self._classifier_part.config.get("label2id", {})):
+        known = self._layout.classifier.config.get("label2id", {}) if self._layout.classifier else {}
+        if not known or (rash is not None and rash not in known):
             return 0
         return self.card.rash_tries if given is None else given
 
@@ -325,7 +328,8 @@ class Generator:
         if not any(start):
             return [None] * len(seeds)
         decoded = sampling.draw_batch(self._pipeline, self._caption(request), kept, chosen, progress, stop, start=start)
-        return [None if picture is None else _Picture.of(picture, request.tone, (0, 0), chosen) for picture in decoded]
+        finder = self._beside.get("finder")
+        return [None if picture is None else _Picture.of(picture, request.tone, (0, 0), chosen, finder) for picture in decoded]
 
     def _in_tone(
         self, request: ImageRequest, seeds: list[int | None], chosen: Sampling, progress: Any, stop: Callable[[], bool]
@@ -343,7 +347,7 @@ class Generator:
             for place, decoded in enumerate(sampling.draw_batch(self._pipeline, caption, tried, chosen, progress, stop, opening)):
                 if decoded is None:
                     continue
-                picture = self._seen(_Picture.of(decoded, request.tone, again[place], chosen), request.rash, chosen)
+                picture = self._seen(_Picture.of(decoded, request.tone, again[place], chosen, self._beside.get("finder")), request.rash, chosen)
                 if best[place] is None or picture.fault < best[place].fault:
                     best[place] = picture
                 for_tone, for_rash = again[place]
@@ -360,7 +364,8 @@ class Generator:
         if picture.error or not chosen.rash_tries:
             return picture
         if self._classifier is None:
-            self._classifier = rashes.read(self._classifier_part)
+            quick = self._beside.get("classifier")
+            self._classifier = rashes.read(self._layout.classifier, quick and quick.run)
         chances = self._classifier.chances(picture.rgb)
         seen = max(chances, key=chances.get)
         return picture._replace(seen=seen, chance=chances[rash], another=seen != rash and chances[rash] < LEAST_CHANCE)
@@ -404,13 +409,13 @@ class _Picture(NamedTuple):
     another: bool = False
 
     @classmethod
-    def of(cls, decoded: Any, tone: str, again: tuple[int, int], chosen: Sampling) -> _Picture:
+    def of(cls, decoded: Any, tone: str, again: tuple[int, int], chosen: Sampling, finder: Any = None) -> _Picture:
         from generation import checks, ita, lesions, sampling
 
         if error := checks.failure(decoded):
             return cls(None, error, None, float("inf"), again, 0.0)
         rgb, stops = sampling.to_rgb(decoded), 0.0
-        small, chance = lesions.find(rgb)
+        small, chance = lesions.find(rgb, finder)
         lesion = lesions.not_skin(small, chance)
         if (angle := ita.measure(small, lesion)) is None:
             lesion, angle = None, ita.measure(small)  # next to nothing but lesion: better measured with it than not at all
@@ -437,11 +442,6 @@ def _check_hashes(checkpoint: catalog.Checkpoint) -> None:
             f"{checkpoint.name} was trained from other weights than {checkpoint.base.name} has now: give it the base of that time, or "
             "train it again."
         )
-
-
-def _as_trained(checkpoint: catalog.Checkpoint, parts: layout.Layout) -> bool:
-    """Nothing was put in place of one of the checkpoint's parts."""
-    return not checkpoint.base and not parts.lora and parts.text_encoder.folder == checkpoint.folder / "text_encoder"
 
 
 def _identity(checkpoint: catalog.Checkpoint, parts: layout.Layout) -> dict[str, Any]:

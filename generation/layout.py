@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generation import lora as adapters
-from generation import tower
+from generation import rashes, tower
 from generation.errors import CheckpointError
 from generation.files import Part, read_json, read_part, sha256_of
 
@@ -40,6 +40,8 @@ class Layout:
     #: Side of the square image that the U-Net was made for, in pixels.
     resolution: int
     lora: adapters.Adapter | None = None
+    #: What tells conditions apart on this checkpoint's own pictures; an adapter or another text encoder may draw others.
+    classifier: Part | None = None
 
 
 def read_layout(
@@ -82,7 +84,8 @@ def read_layout(
     tokens = _check_text(text, tokenizer, unet)
     resolution = _check_latents(unet, vae)
     adapter = adapters.read_adapter(lora, lora_scale, unet, text, name or str(folder)) if lora else None
-    return Layout(unet, vae, text, tokenizer, scheduler, index["vae"][1], tokens, resolution, adapter)
+    classifier = None if adapter or text_encoder else rashes.find(folder)
+    return Layout(unet, vae, text, tokenizer, scheduler, index["vae"][1], tokens, resolution, adapter, classifier)
 
 
 def weights_sha256(folder: Path) -> str:

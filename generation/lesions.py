@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import torch
     from diffusers import UNet2DModel
 
+    from generation.compiled import CompiledLook
+
 FOLDER = Path(__file__).parent / "lesions"
 #: From this chance of lesion on, a pixel is not measured as skin.
 LEAST = 0.3
@@ -36,8 +38,11 @@ def logits(model: UNet2DModel, pixels: torch.Tensor) -> torch.Tensor:
     return pixel_shuffle(model(blocks, 0, return_dict=False)[0], 2)
 
 
-def find(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find(rgb: np.ndarray, quick: CompiledLook | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Where the lesion is in a picture [H, W, 3] (8-bit sRGB).
+
+    Args:
+        quick: the finder made ready for this processor, in place of the one in torch.
 
     Returns:
         The picture at the finder's own size, uint8 [S, S, 3], and the chance of lesion in each pixel, float32 [S, S] in 0–1.
@@ -45,12 +50,12 @@ def find(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     import torch
     from PIL import Image
 
-    model = _finder()
-    side = 2 * model.config.sample_size
+    model = None if quick else _finder()
+    side = quick.side if quick else 2 * model.config.sample_size
     small = np.asarray(Image.fromarray(rgb).resize((side, side), Image.Resampling.BOX))
     with torch.inference_mode():
         pixels = torch.from_numpy(small.copy()).permute(2, 0, 1)[None] / 127.5 - 1
-        chance = logits(model, pixels.to(model.dtype)).float().sigmoid()
+        chance = (quick.run(pixels) if quick else logits(model, pixels.to(model.dtype))).float().sigmoid()
     return small, chance[0, 0].numpy()
 
 
@@ -78,13 +83,19 @@ def _within(chance: np.ndarray, reach: int) -> np.ndarray:
     return sums[size:, size:] - sums[:-size, size:] - sums[size:, :-size] + sums[:-size, :-size] > 0
 
 
+def finder() -> UNet2DModel:
+    """In float32."""
+    from diffusers import UNet2DModel
+
+    return UNet2DModel.from_pretrained(FOLDER, local_files_only=True, use_safetensors=True).eval().requires_grad_(False)
+
+
 @lru_cache(maxsize=1)
 def _finder() -> UNet2DModel:
     import torch
-    from diffusers import UNet2DModel
 
     from generation import loading, packing
 
-    model = UNet2DModel.from_pretrained(FOLDER, local_files_only=True, use_safetensors=True).eval().requires_grad_(False)
+    model = finder()
     packing.pack(model.to(loading.pick_dtype("cpu"), memory_format=torch.channels_last))
     return model

@@ -67,7 +67,8 @@ def named_dtype(name: str, device: str) -> torch.dtype:
 
 
 def load_pipeline(
-    layout: Layout, device: str, dtype: torch.dtype, runtime: str = "torch", resolution: int | None = None
+    layout: Layout, device: str, dtype: torch.dtype, runtime: str = "torch", resolution: int | None = None,
+    beside: dict[str, Any] | None = None,
 ) -> StableDiffusionPipeline:
     """Build the pipeline. No safety checker is loaded: its black images would pass for results, and the closed
     vocabulary of captions is what keeps requests to skin.
@@ -75,6 +76,7 @@ def load_pipeline(
     ``runtime``: what the U-Net and the decoder run in on a CPU, "torch", "openvino", or "auto" for the latter where it is
     installed and the model is small (`generation.compiled`). A pipeline that is to be trained, or encodes, needs "torch".
     ``resolution``: side of the pictures that will be drawn, in pixels, where that is not what the U-Net was made for.
+    ``beside``: gets what looks at pictures, "finder" and "classifier", where that runs in OpenVINO as well.
 
     Raises:
         CheckpointError: weights that do not match their config, an unusable scheduler or an adapter that fits nowhere.
@@ -82,11 +84,10 @@ def load_pipeline(
     offline.prepare()
     import diffusers
     import torch
-    from transformers import CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTokenizer
 
     _silence()
     kept = _kept(layout, device, dtype, runtime, resolution or layout.resolution)
-    text_encoder = read_model(CLIPTextModel, layout.text_encoder)
     try:
         tokenizer = CLIPTokenizer.from_pretrained(layout.tokenizer, local_files_only=True)
     except Exception as error:  # the tokenizers library raises bare Exception for a bad file
@@ -94,11 +95,12 @@ def load_pipeline(
     tokenizer.model_max_length = layout.tokens
     if kept is not None and (kept.there or kept.make(again=runtime == "openvino")):
         configs = (getattr(diffusers, kind).load_config(part.folder) for kind, part in ((UNET, layout.unet), (layout.vae_class, layout.vae)))
-        unet, vae = kept.open(*configs)
+        unet, vae, text_encoder, looks = kept.open(*configs)
+        if beside is not None:
+            beside |= looks
     else:
         unet, vae = load_parts(layout)
-    if layout.lora:
-        lora.merge(layout.lora, {"text_encoder": text_encoder})
+        text_encoder = load_text_encoder(layout)
     pipeline = diffusers.StableDiffusionPipeline(
         vae=vae,
         text_encoder=text_encoder,
@@ -132,6 +134,16 @@ def load_parts(layout: Layout) -> tuple[Any, Any]:
     if layout.lora:
         lora.merge(layout.lora, {"unet": unet})
     return unet, vae
+
+
+def load_text_encoder(layout: Layout) -> Any:
+    """With the layout's LoRA in it, in float32. Raises `CheckpointError`."""
+    from transformers import CLIPTextModel
+
+    text_encoder = read_model(CLIPTextModel, layout.text_encoder)
+    if layout.lora:
+        lora.merge(layout.lora, {"text_encoder": text_encoder})
+    return text_encoder
 
 
 def load_autoencoder(layout: Layout) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import platform
+import zlib
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -83,7 +84,8 @@ def encode_png(image: Image.Image, sidecar: dict[str, Any]) -> bytes:
     for key, value in chunks.items():
         info.add_itxt(key, value if isinstance(value, str) else _json(value))
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=info, compress_level=4)  # in under half the time of level 6, and 5 % larger
+    # no longer than level 6 writes it, in a quarter of the time: after PNG's own filters next to nothing repeats but runs
+    image.save(buffer, "PNG", pnginfo=info, compress_level=1, compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 
 

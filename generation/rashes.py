@@ -6,9 +6,10 @@ that came out as another condition than the one asked for: they are drawn once m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from generation import files
 from generation.errors import CheckpointError
@@ -23,20 +24,23 @@ FOLDER = "rash_classifier"
 PREPARED = "preprocessor_config.json"
 
 
+class Fed(NamedTuple):
+    """What a classifier is fed: squares of ``side`` pixels in 0–1, less ``mean``, divided by ``std``."""
+
+    side: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
 @dataclass(frozen=True)
 class Classifier:
     """Read with `read`."""
 
-    _model: Any
-    #: Side in pixels, mean and deviation of what it is fed.
-    _side: int
-    _mean: tuple[float, ...]
-    _std: tuple[float, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The conditions that it tells apart."""
-        return tuple(self._model.config.id2label[i] for i in range(self._model.config.num_labels))
+    #: The conditions that it tells apart.
+    names: tuple[str, ...]
+    #: Logits (1, classes) of a picture (1, 3, S, S) as it is fed.
+    _see: Callable[[Any], Any]
+    fed: Fed
 
     def chances(self, rgb: np.ndarray) -> dict[str, float]:
         """The chance of each condition in a picture [H, W, 3] (8-bit sRGB); one picture at a time, so that others do not change its bits."""
@@ -44,12 +48,11 @@ class Classifier:
         import torch
         from PIL import Image
 
-        small = np.array(Image.fromarray(rgb).resize((self._side, self._side), Image.Resampling.LANCZOS))
+        small = np.array(Image.fromarray(rgb).resize((self.fed.side, self.fed.side), Image.Resampling.LANCZOS))
         with torch.inference_mode():
             pixels = torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
-            mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (self._mean, self._std))
-            fed = ((pixels - mean) / std).to(self._model.dtype).contiguous(memory_format=torch.channels_last)
-            chances = self._model(fed).logits[0].float().softmax(0).tolist()
+            mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (self.fed.mean, self.fed.std))
+            chances = self._see((pixels - mean) / std)[0].float().softmax(0).tolist()
         return dict(zip(self.names, chances, strict=True))
 
 
@@ -58,18 +61,37 @@ def find(folder: Path) -> Part | None:
     return files.read_part(folder / FOLDER) if (folder / FOLDER).is_dir() else None
 
 
-def read(part: Part) -> Classifier:
-    """Raises `CheckpointError`."""
-    import torch
-    from transformers import AutoModelForImageClassification
-
-    from generation import loading, packing
-
+def fed(part: Part) -> Fed:
+    """Raises `CheckpointError` where the classifier's folder does not say it."""
     told = files.read_json(part.folder / PREPARED, "it does not say what it is fed")
     try:
-        fed = int(told["size"]["shortest_edge"]), tuple(map(float, told["image_mean"])), tuple(map(float, told["image_std"]))
+        return Fed(int(told["size"]["shortest_edge"]), tuple(map(float, told["image_mean"])), tuple(map(float, told["image_std"])))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{part.folder / PREPARED} does not say size, image_mean and image_std.") from error
-    model = loading.read_model(AutoModelForImageClassification, part)
-    packing.pack(model.to(loading.pick_dtype("cpu"), memory_format=torch.channels_last))
-    return Classifier(model, *fed)
+
+
+def model(part: Part) -> Any:
+    """In float32. Raises `CheckpointError`."""
+    from transformers import AutoModelForImageClassification
+
+    from generation import loading
+
+    return loading.read_model(AutoModelForImageClassification, part)
+
+
+def read(part: Part, see: Callable[[Any], Any] | None = None) -> Classifier:
+    """``see``: what answers in place of the model in torch, where it was made ready for this processor. Raises `CheckpointError`."""
+    names = part.config.get("id2label", {})
+    given = fed(part)
+    if see is None:
+        import torch
+
+        from generation import loading, packing
+
+        own = model(part)
+        packing.pack(own.to(loading.pick_dtype("cpu"), memory_format=torch.channels_last))
+
+        def see(pixels: Any) -> Any:
+            return own(pixels.to(own.dtype).contiguous(memory_format=torch.channels_last)).logits
+
+    return Classifier(tuple(names[str(i)] for i in range(len(names))), see, given)

@@ -49,6 +49,13 @@ def test_it_draws_what_torch_draws(model, tiny_model):
     assert image.sidecar["sampling"]["runtime"] == ours.runtime
 
 
+def test_it_looks_at_pictures_as_torch_does():
+    ours, torchs = (next(Generator.load("embedded", "cpu", dtype="float32", runtime=name).draw(REQUEST)).sidecar for name in ("auto", "torch"))
+    assert ours["seen_rash"]["rash"] == torchs["seen_rash"]["rash"] == REQUEST.rash
+    assert abs(ours["seen_rash"]["chance"] - torchs["seen_rash"]["chance"]) < 0.05
+    assert abs(ours["measured_tone"]["ita"] - torchs["measured_tone"]["ita"]) < 1
+
+
 def test_it_encodes_as_torch_does(tiny_model):
     pictures = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
     here, there = (Generator.load(tiny_model, "cpu", runtime=name, dtype="float32")._pipeline.vae for name in ("openvino", "torch"))
@@ -67,7 +74,8 @@ def test_an_image_has_the_same_bits_alone_and_with_others(tiny_model):
 def test_it_is_converted_once_and_its_torch_weights_are_not_loaded_again(tiny_model, home, monkeypatch):
     Generator.load(tiny_model, "cpu")
     kept = {path: path.stat().st_mtime_ns for path in (home / "compiled").rglob("*.bin")}
-    monkeypatch.setattr(loading, "load_parts", lambda _: pytest.fail("loaded"))
+    for name in ("load_parts", "load_text_encoder"):
+        monkeypatch.setattr(loading, name, lambda _: pytest.fail("loaded"))
     Generator.load(tiny_model, "cpu")
     assert kept and kept == {path: path.stat().st_mtime_ns for path in (home / "compiled").rglob("*.bin")}
 
