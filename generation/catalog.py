@@ -34,7 +34,7 @@ from assistant.coverage import FILE as COVERAGE
 from assistant.coverage import Coverage
 from assistant.frames import Trained
 from assistant.settings import settings
-from generation import hub
+from generation import hub, rashes
 from generation.errors import CheckpointError
 from generation.hub import HUB
 
@@ -148,7 +148,7 @@ class Checkpoint:
 
     def changed(self) -> int:
         """When its files were last written or replaced, in nanoseconds: a model that is trained again keeps its name."""
-        folders = [self.folder / "unet", self.folder / "text_encoder", *filter(None, (self.text_encoder, self.lora))]
+        folders = [*(self.folder / name for name in ("unet", "text_encoder", rashes.FOLDER)), *filter(None, (self.text_encoder, self.lora))]
         paths = [path for folder in folders for path in (folder, *folder.glob("*.safetensors"))]
         return max((path.stat().st_mtime_ns for path in paths if path.exists()), default=0)
 

@@ -11,7 +11,7 @@ from generation.errors import CheckpointError
 
 #: Short names of hub repositories, each at a pinned commit.
 HUB = {"sd15": ("stable-diffusion-v1-5/stable-diffusion-v1-5", "451f4fe16113bff5a5d2269ed5ad43b0592e9a14")}
-#: What is fetched of a model: card, configs, tokenizer, the weights of the three models and an adapter, safetensors only.
+#: What is fetched of a model: card, configs, tokenizer, the weights of the models and an adapter, safetensors only.
 MODEL_FILES = (
     "model_index.json",
     "script2skin.json",
@@ -21,6 +21,8 @@ MODEL_FILES = (
     "unet/diffusion_pytorch_model.safetensors",
     "vae/diffusion_pytorch_model.safetensors",
     "text_encoder/model.safetensors",
+    "rash_classifier/model.safetensors",
+    "rash_classifier/preprocessor_config.json",
     "lora/*.safetensors",
 )
 #: … of a text encoder by itself …
