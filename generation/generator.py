@@ -419,7 +419,7 @@ class _Picture(NamedTuple):
         lesion = lesions.not_skin(small, chance)
         if (angle := ita.measure(small, lesion)) is None:
             lesion, angle = None, ita.measure(small)  # next to nothing but lesion: better measured with it than not at all
-        if chosen.exposure and (stops := ita.stops_into_band(small, tone, chosen.exposure, lesion=lesion)):
+        if chosen.exposure and (stops := ita.stops_into_band(small, tone, chosen.exposure, lesion=lesion, angle=angle)):
             rgb, small = ita.expose(rgb, stops), ita.expose(small, stops)
             angle = ita.measure(small, lesion)
         return cls(rgb, None, angle, 0.0 if angle is None else ita.beyond(angle, tone), again, stops)

@@ -50,13 +50,15 @@ def lab_of_linear(linear: np.ndarray) -> np.ndarray:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
-def skin_pixels(rgb: np.ndarray, lesion: np.ndarray | None = None, any_hue: bool = False) -> np.ndarray:
+def skin_pixels(
+    rgb: np.ndarray, lesion: np.ndarray | None = None, any_hue: bool = False, colours: np.ndarray | None = None
+) -> np.ndarray:
     """CIELAB [n, 3] of the pixels of ``rgb`` [H, W, 3] that have a colour of skin and lie outside ``lesion`` [H, W] (bool).
 
     ``any_hue`` is for pictures that show nothing but skin under a lamp of its own colour, as a dermatoscope does:
-    only black borders and glare are left out.
+    only black borders and glare are left out. ``colours``: the picture's `lab`, where that is at hand.
     """
-    colours = lab(rgb)
+    colours = lab(rgb) if colours is None else colours
     keep = _between(colours[..., 0], LIGHTNESS)
     if not any_hue:
         keep &= _between(np.hypot(colours[..., 1], colours[..., 2]), _CHROMA)
@@ -104,12 +106,15 @@ def beyond(angle: float, tone: str) -> float:
     return max(0.0, low - angle, angle - high)
 
 
-def stops_into_band(rgb: np.ndarray, tone: str, most: float, margin: float = 1.0, lesion: np.ndarray | None = None) -> float:
+def stops_into_band(
+    rgb: np.ndarray, tone: str, most: float, margin: float = 1.0, lesion: np.ndarray | None = None, angle: float | None = None
+) -> float:
     """By how many stops to set the exposure of ``rgb`` [H, W, 3] (8-bit sRGB) so that its skin, away from ``lesion`` [H, W] (bool),
     comes to lie ``margin`` degrees inside the band of ``tone``; 0 where it lies inside already, where too little skin shows, and
-    where more than ``most`` stops, either way, would be needed: then it is no matter of exposure.
+    where more than ``most`` stops, either way, would be needed: then it is no matter of exposure. ``angle``: what `measure` says of
+    it, where that is at hand.
     """
-    angle = measure(rgb, lesion)
+    angle = measure(rgb, lesion) if angle is None else angle
     low, high = band(tone)
     if angle is None or most <= 0 or low <= angle <= high:
         return 0.0

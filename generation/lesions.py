@@ -69,10 +69,11 @@ def not_skin(small: np.ndarray, chance: np.ndarray) -> np.ndarray:
     lighter or darker than the skin around it. Hair has a hue of skin; on a neck with a rash there is more of it than of bare skin.
     """
     lesion = near(chance)
-    around = ita.skin_pixels(small, lesion | ~_within(chance, chance.shape[0] // 8))
+    colours = ita.lab(small)
+    around = ita.skin_pixels(small, lesion | ~_within(chance, chance.shape[0] // 8), colours=colours)
     if len(around) < LEAST_AROUND * lesion.size:
         return lesion
-    return lesion | (np.abs(ita.lab(small)[..., 0] - np.median(around[:, 0])) > MOST_APART)
+    return lesion | (np.abs(colours[..., 0] - np.median(around[:, 0])) > MOST_APART)
 
 
 def _within(chance: np.ndarray, reach: int) -> np.ndarray:
