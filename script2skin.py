@@ -437,7 +437,7 @@ class Studio:
             ``images`` (file, sidecar, request, index, seed, error and so on), ``error`` (one sentence or None) and
             ``stopped`` (by Ctrl-C).
         """
-        from generation import GenerationError
+        from generation import GenerationError, checks
 
         result: dict[str, Any] = {"images": [], "error": None, "stopped": False}
         if turn.act != "generate" or not turn.requests:
@@ -456,11 +456,10 @@ class Studio:
             typer.echo(_clean(str(error)), err=True)
         except KeyboardInterrupt:
             result["stopped"] = True
-        passing = [image for image in kept if not (image.sidecar.get("seen_rash") or {"as_asked": True})["as_asked"]]
+        passing = [other for image in kept if (other := checks.passes_for(image.sidecar))]
         if passing:
             words = "It may pass for" if len(kept) == 1 else f"{len(passing)} of {len(kept)} images may pass for"
-            others = sorted({image.sidecar["seen_rash"]["rash"] for image in passing})
-            typer.echo(f"{words} {' or '.join(others)}; the record of each says so.", err=True)
+            typer.echo(f"{words} {' or '.join(sorted(set(passing)))}; the record of each says so.", err=True)
         if manifest and (trouble := _list_in_manifest(self._out, kept, self.checkpoint().card.license)):
             result["error"] = result["error"] or trouble
             typer.echo(_clean(trouble), err=True)

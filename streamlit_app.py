@@ -17,7 +17,7 @@ from assistant.schema import ImageRequest
 from assistant.session import Chat, Chats, missing_parts
 from assistant.settings import settings
 from assistant.store import SavedImage, SavedTurn, StoreError
-from generation import Card, Checkpoint, GenerationError, find, known
+from generation import Card, Checkpoint, GenerationError, checks, find, known
 from generation.download import archive, file_name
 from generation.job import Studio
 
@@ -372,17 +372,18 @@ def card(chat: Chat, place: SavedTurn, saved: SavedTurn, image: SavedImage, tool
 
 def legend(request: ImageRequest, seed: int, record: Mapping[str, Any] | None = None) -> None:
     """Caption, seed and the tone that was asked for; the colour measured on the picture, and what it passes for, stand beside them."""
-    colour, passes = "", ""
-    if measured := (record or {}).get("measured_tone"):
+    record = record or {}
+    colour = ""
+    if measured := record.get("measured_tone"):
         colour = f" · measured ITA {round(measured['ita'])}° ({measured['colour']})".replace("-", "−")
         again = measured.get("drawn_again") or 0
         colour += f", drawn {again + 1} times for its tone" if again else ""
         if stops := float(measured.get("stops") or 0):
             colour += f", exposure {stops:+.1f} stops for its tone".replace("-", "−")
-    if seen := (record or {}).get("seen_rash"):
-        again = seen["drawn_again"]
-        colour += f" · drawn {again + 1} times for its rash" if again else ""
-        passes = "" if seen["as_asked"] else f"  \n:small[:orange[may pass for {seen['rash']}]]"
+    if again := record.get("seen_rash", {}).get("drawn_again"):
+        colour += f" · drawn {again + 1} times for its rash"
+    other = checks.passes_for(record)
+    passes = f"  \n:small[:orange[may pass for {other}]]" if other else ""
     st.markdown(f"**{request.tone.capitalize()} skin**  \n:small[:gray[{request.caption}  \nseed {seed}{colour}]]{passes}")
 
 

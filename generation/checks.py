@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from assistant.schema import VALUE_SLOTS, ImageRequest
@@ -71,3 +72,9 @@ def seen_rash(seen: str, chance: float, asked: str, as_asked: bool, drawn_again:
     """The condition that a picture is taken for, the ``chance`` (0–1) that it is the one ``asked`` for, whether that is enough for it to
     count as such, and how many times it was ``drawn_again`` for its sake."""
     return {"rash": asked if as_asked else seen, "chance": round(chance, 3), "as_asked": as_asked, "drawn_again": drawn_again}
+
+
+def passes_for(record: Mapping[str, Any]) -> str | None:
+    """The condition that the checkpoint's classifier takes a picture for, by its record, where it is not the one asked for."""
+    seen = record.get("seen_rash")
+    return None if seen is None or seen["as_asked"] else seen["rash"]

@@ -109,7 +109,7 @@ class Kept:
 
     @property
     def there(self) -> bool:
-        """Whether both are there; they come by one renaming, so there is never half of them."""
+        """Whether all are there; they come by one renaming, so there is never a part of them."""
         return (self.folder / DECODER).exists()
 
     def open(self, unet_config: dict[str, Any], vae_config: dict[str, Any]) -> tuple[Any, Any, Any, dict[str, CompiledLook]]:
@@ -443,9 +443,5 @@ def convert(layout: Layout, side: int, dtype: torch.dtype, out: Path) -> None:
                 raise RuntimeError(f"{name.removesuffix('.xml')} answers {off:.1%} off torch's")
 
 
-def _main(out: Path, side: int, dtype: torch.dtype, layout: Layout) -> None:
-    convert(layout, side, dtype, out)
-
-
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]), int(sys.argv[2]), getattr(torch, sys.argv[3].removeprefix("torch.")), pickle.loads(sys.stdin.buffer.read()))
+    convert(pickle.loads(sys.stdin.buffer.read()), int(sys.argv[2]), getattr(torch, sys.argv[3].removeprefix("torch.")), Path(sys.argv[1]))

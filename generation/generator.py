@@ -51,8 +51,9 @@ class GeneratedImage:
     @property
     def passes_for(self) -> str | None:
         """The condition that the checkpoint's classifier takes this picture for, where it is not the one asked for."""
-        seen = self.sidecar.get("seen_rash")
-        return None if seen is None or seen["as_asked"] else seen["rash"]
+        from generation import checks
+
+        return checks.passes_for(self.sidecar)
 
     @property
     def measured_ita(self) -> float | None:
@@ -174,7 +175,7 @@ class Generator:
 
     def _rash_tries(self, given: int | None, rash: str | None) -> int:
         """0 where nobody can say whether a picture shows ``rash``."""
-        known = self._layout.classifier.config.get("label2id", {}) if self._layout.classifier else {}
+        known = rashes.names(self._layout.classifier) if self._layout.classifier else ()
         if not known or (rash is not None and rash not in known):
             return 0
         return self.card.rash_tries if given is None else given

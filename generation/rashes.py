@@ -1,7 +1,7 @@
 """Which condition a picture shows: a checkpoint's own classifier, in its folder, learnt from pictures like those that it draws.
 
 Any image classifier of transformers whose labels are names of the vocabulary (`training.judge` makes one). It is there for pictures
-that came out as another condition than the one asked for: they are drawn once more (`generation.generator`).
+that came out as another condition than the one asked for: they are drawn anew (`generation.generator`).
 """
 
 from __future__ import annotations
@@ -61,6 +61,12 @@ def find(folder: Path) -> Part | None:
     return files.read_part(folder / FOLDER) if (folder / FOLDER).is_dir() else None
 
 
+def names(part: Part) -> tuple[str, ...]:
+    """The conditions that the classifier tells apart, in its order."""
+    told = part.config.get("id2label", {})
+    return tuple(told[str(i)] for i in range(len(told)))
+
+
 def fed(part: Part) -> Fed:
     """Raises `CheckpointError` where the classifier's folder does not say it."""
     told = files.read_json(part.folder / PREPARED, "it does not say what it is fed")
@@ -81,7 +87,6 @@ def model(part: Part) -> Any:
 
 def read(part: Part, see: Callable[[Any], Any] | None = None) -> Classifier:
     """``see``: what answers in place of the model in torch, where it was made ready for this processor. Raises `CheckpointError`."""
-    names = part.config.get("id2label", {})
     given = fed(part)
     if see is None:
         import torch
@@ -94,4 +99,4 @@ def read(part: Part, see: Callable[[Any], Any] | None = None) -> Classifier:
         def see(pixels: Any) -> Any:
             return own(pixels.to(own.dtype).contiguous(memory_format=torch.channels_last)).logits
 
-    return Classifier(tuple(names[str(i)] for i in range(len(names))), see, given)
+    return Classifier(names(part), see, given)

@@ -33,6 +33,7 @@ from assistant.schema import ImageRequest
 from assistant.vocabulary import vocabulary
 from generation import Generator, ita
 from generation.bulk import draw_into
+from generation.checks import passes_for
 from generation.sheets import contact_sheet
 from training.dataset import Record, read_folder
 from training.judge import SLOTS, Judge, Opinion
@@ -95,7 +96,7 @@ def drawn(folder: Path, generator: Generator, requests: Sequence[ImageRequest], 
             tone = kept.sidecar.get("measured_tone") or {}
             records.append({"file": f"{folder.name}/{kept.path.name}", "drawn_again": tone.get("drawn_again", 0), "stops": tone.get("stops", 0.0)})
             if looked := kept.sidecar.get("seen_rash"):
-                records[-1] |= {"drawn_again_for_rash": looked["drawn_again"], "chance": looked["chance"], "passes_for": None if looked["as_asked"] else looked["rash"]}
+                records[-1] |= {"drawn_again_for_rash": looked["drawn_again"], "chance": looked["chance"], "passes_for": passes_for(kept.sidecar)}
     return Pictures(images, labels, records)
 
 
